@@ -1,0 +1,83 @@
+"""The project's checks: ``nox`` runs lint, typing, tests on every supported Python that is there, and docs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+PROJECT = nox.project.load_toml()
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
+SOURCES = ("qrt_async", "tests", "benchmarks", "docs", "noxfile.py")
+
+nox.options.sessions = ["lint", "typing", "tests", "docs"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_missing_interpreters = False
+
+
+def _answers(python: Path | str, version: str) -> bool:
+    asked = [str(python), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.returncode == 0 and done.stdout.strip() == version
+
+
+def _interpreters() -> list[str]:
+    """Return every supported Python that runs here: on the path, or among pyenv's."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found: list[str] = []
+    for version in SUPPORTED:
+        on_path = shutil.which(f"python{version}")
+        candidates: list[Path | str] = [*([on_path] if on_path else []), *sorted(root.glob(f"{version}.*/bin/python"))]
+        found += [str(python) for python in candidates if _answers(python, version)][:1]
+    return found
+
+
+PYTHONS = _interpreters()
+
+
+def _install(session: nox.Session, *what: str) -> None:
+    """Install with uv, which keeps what several sessions need in one cache."""
+    session.install("uv")
+    session.run("uv", "pip", "install", "--quiet", *what, silent=True)
+
+
+def _group(name: str) -> tuple[str, ...]:
+    return tuple(nox.project.dependency_groups(PROJECT, name))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    _install(session, *_group("lint"))
+    session.run("ruff", "check", *SOURCES)
+    session.run("ruff", "format", "--check", *SOURCES)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    _install(session, ".[emulator,cli]", *_group("typing"))
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "qrt_async", "--ignoreexternal")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    session.log(f"Pythons that run here: {', '.join(PYTHONS)}")
+    _install(session, "-e", ".[emulator,cli]", *_group("test"))
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    _install(session, "-e", ".", *_group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Print the benchmarks' figures; nothing here can fail for being slow."""
+    _install(session, "-e", ".[emulator]")
+    session.run("python", "benchmarks/thousand_jobs.py", *session.posargs)

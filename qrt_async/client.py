@@ -1,0 +1,216 @@
+"""The client: one account on one instance."""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from qrt_async.account import Account
+from qrt_async.backends import Backends
+from qrt_async.clock import Clock, SystemClock
+from qrt_async.engine import Engine
+from qrt_async.errors import QrtError, UsageError
+from qrt_async.jobs import Job, Jobs
+from qrt_async.models.jobs import Program
+from qrt_async.models.pubs import IsaCircuit
+from qrt_async.models.results import EstimatorResult, PrimitiveResult, SamplerResult
+from qrt_async.options import Limits, PollPolicy, RetryPolicy, Timeouts
+from qrt_async.primitives import estimator_job, sampler_job
+from qrt_async.pubs import EstimatorPubLike, SamplerPubLike
+from qrt_async.sessions import Session, session
+from qrt_async.transpiler import Transpiler
+from qrt_async.transpiler.local import LocalTranspiler
+from qrt_async.transpiler.service import ServiceTranspiler
+from qrt_async.wire import results
+from qrt_async.wire.dialect import Platform
+
+_ANY_PRIMITIVE: Program[PrimitiveResult[Any]] = Program("", results.primitive)
+
+
+class Client:
+    """
+    Speaks to the service for one account; use it as ``async with Client(account) as client``.
+
+    Making one sends nothing: it logs in with the first call, renews its token in time, and at the end of the block logs
+    out (where the platform can) and closes its connections, also when the block failed. One client serves any number of
+    coroutines at once. `clock` and `rng` are for tests.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        poll: PollPolicy | None = None,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._engine = Engine(
+            account,
+            timeouts=timeouts or Timeouts(),
+            retry=retry or RetryPolicy(),
+            limits=limits or Limits(),
+            clock=clock or SystemClock(),
+            rng=rng or random.Random(),  # noqa: S311 - spreads delays, keeps no secret
+        )
+        self._backends = Backends(self._engine)
+        self._jobs = Jobs(self._engine, poll or PollPolicy())
+        self._transpiler: Transpiler = (
+            ServiceTranspiler(self._engine)
+            if account.platform is Platform.LEGACY
+            else LocalTranspiler(self._backends, self._engine.rng)
+        )
+
+    def __repr__(self) -> str:
+        account = self._engine.account
+        return f"Client({account.platform.name}, instance={account.instance!r})"
+
+    @property
+    def backends(self) -> Backends:
+        """The backends of the instance."""
+        return self._backends
+
+    async def login(self) -> None:
+        """
+        Log in now instead of with the first call.
+
+        Raises:
+            LoginError: the credentials were refused.
+
+        """
+        await self._engine.log_in()
+
+    async def transpile(
+        self,
+        circuits: Sequence[str],
+        *,
+        backend: str,
+        optimization_level: int = 2,
+        ai: bool | None = None,
+    ) -> list[IsaCircuit]:
+        """
+        Return each circuit (OpenQASM 2 or 3) in the backend's own instructions, in order.
+
+        On the legacy platform the transpiler service does it, with AI passes where `ai` says so (None leaves the choice
+        to the service); on today's platform, which has no such service, Qiskit on this machine does.
+
+        Raises:
+            TranspileError: a circuit is not valid, or does not fit the backend.
+
+        """
+        if isinstance(circuits, str):
+            raise UsageError("circuits is a list of OpenQASM texts, not one text: write [circuit]")
+        texts = list(circuits)
+        for i, text in enumerate(texts):
+            if not isinstance(text, str) or not text.strip():
+                raise UsageError(f"circuit {i} is not an OpenQASM text")
+        if isinstance(optimization_level, bool) or optimization_level not in range(4):
+            raise UsageError(f"optimization_level is 0, 1, 2 or 3, not {optimization_level!r}")
+        if not texts:
+            return []
+        return await self._transpiler.transpile(texts, backend=backend, optimization_level=optimization_level, ai=ai)
+
+    async def sampler(
+        self,
+        pubs: Iterable[SamplerPubLike],
+        *,
+        backend: str,
+        shots: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        private: bool = False,
+        max_time: int | None = None,
+    ) -> Job[SamplerResult]:
+        """
+        Submit one sampler job and return the handle on it.
+
+        A PUB is a circuit, ``(circuit, parameters, shots)`` with the end left out, or a :class:`SamplerPub`; `shots` is
+        for PUBs that name none. `max_time` bounds the seconds that the job may run. A `private` job's inputs are never
+        given back and its result can be read once.
+
+        Raises:
+            InvalidPub: a PUB that no service would accept; nothing was sent.
+            ApiError: the service refused the job.
+
+        """
+        request = sampler_job(
+            pubs,
+            backend=backend,
+            shots=shots,
+            options=options,
+            tags=tags,
+            private=private,
+            max_time=max_time,
+        )
+        return await self._jobs.submit(request)
+
+    async def estimator(
+        self,
+        pubs: Iterable[EstimatorPubLike],
+        *,
+        backend: str,
+        precision: float | None = None,
+        options: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        private: bool = False,
+        max_time: int | None = None,
+    ) -> Job[EstimatorResult]:
+        """
+        Submit one estimator job and return the handle on it.
+
+        A PUB is ``(circuit, observables, parameters, precision)`` with the end left out from the third on, or an
+        :class:`EstimatorPub`; `precision` is for PUBs that name none. On an :class:`IsaCircuit` the observables are
+        those of the original circuit. The other arguments are as for :meth:`sampler`.
+
+        Raises:
+            InvalidPub: a PUB that no service would accept; nothing was sent.
+            ApiError: the service refused the job.
+
+        """
+        request = estimator_job(
+            pubs,
+            backend=backend,
+            precision=precision,
+            options=options,
+            tags=tags,
+            private=private,
+            max_time=max_time,
+        )
+        return await self._jobs.submit(request)
+
+    def job(self, job_id: str) -> Job[PrimitiveResult[Any]]:
+        """Return a handle on a job that exists; nothing is sent."""
+        if not isinstance(job_id, str) or not job_id:
+            raise UsageError(f"a job's id is a text, not {job_id!r}")
+        return self._jobs.handle(job_id, _ANY_PRIMITIVE)
+
+    def session(self, backend: str, *, mode: str = "dedicated", max_time: int | None = None) -> Session:
+        """
+        Return a session (`mode` ``"dedicated"`` or ``"batch"``) to be entered with ``async with``.
+
+        `max_time` is its longest life in seconds, eight hours unless said otherwise.
+        """
+        return session(self._engine, self._jobs, backend=backend, mode=mode, max_time=max_time)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Log out where the platform can, end what runs for this client, close its connections."""
+        try:
+            await self._engine.log_out()
+        except QrtError as failure:
+            warnings.warn(f"could not log out, the token lives until it ends: {failure}", ResourceWarning, stacklevel=2)
+        finally:
+            await self._transpiler.aclose()
+            await self._engine.aclose()

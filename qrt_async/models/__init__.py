@@ -1,0 +1,1 @@
+"""Frozen values of the service's world, without knowledge of JSON."""

@@ -1,0 +1,225 @@
+"""What a primitive returns: one result per PUB, with registers of shots or arrays of expectation values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+
+import attrs
+
+from qrt_async.errors import NoSuchRegister
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+V = TypeVar("V")
+D = TypeVar("D", bound="PubData[Any]")
+Index = int | slice | tuple[int | slice, ...]
+
+
+@attrs.frozen(eq=False)
+class BitArray:
+    """
+    The shots of one classical register, packed.
+
+    `array` has the shape ``(*shape, shots, ceil(num_bits / 8))``: the bytes of a shot are big-endian and right-aligned,
+    so that the last bit of the last byte is bit 0 of the register. `shape` is that of the parameter sweep, ``()`` where
+    there was none.
+    """
+
+    array: NDArray[np.uint8] = attrs.field(repr=False)
+    num_bits: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the parameter sweep."""
+        return tuple(self.array.shape[:-2])
+
+    @property
+    def num_shots(self) -> int:
+        """The shots of each set of parameter values."""
+        return int(self.array.shape[-2])
+
+    def __repr__(self) -> str:
+        return f"BitArray(shape={self.shape}, num_shots={self.num_shots}, num_bits={self.num_bits})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BitArray):
+            return NotImplemented
+        return (
+            self.num_bits == other.num_bits
+            and self.array.shape == other.array.shape
+            and bool((self.array == other.array).all())
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getitem__(self, index: Index) -> BitArray:
+        """Return the part of a parameter sweep at `index`; shots are never split."""
+        position = index if isinstance(index, tuple) else (index,)
+        if len(position) > len(self.shape):
+            raise IndexError(f"a register of shape {self.shape} takes at most {len(self.shape)} indices")
+        return BitArray(self.array[position], self.num_bits)
+
+    @property
+    def samples(self) -> list[Any]:
+        """The shots as the service writes them, ``'0x1f'``, in order; nested by the shape of the sweep."""
+        flat = [hex(value) for value in self.ints()]
+        return cast(list[Any], _nested(flat, (*self.shape, self.num_shots)))
+
+    def ints(self) -> list[int]:
+        """Return every shot as an integer, in order (all sets of a sweep one after the other)."""
+        if self.array.shape[-1] <= 8:
+            return cast(list[int], self._words().tolist())
+        rows = self._rows()
+        return [int.from_bytes(row.tobytes(), "big") for row in rows]
+
+    def bitstrings(self) -> list[str]:
+        """Return every shot as a text of `num_bits` characters, bit 0 rightmost, in order."""
+        return [self._text(value) for value in self.ints()]
+
+    def counts(self) -> dict[str, int]:
+        """Return how often each bitstring was seen, in ascending order of its value (over all sets of a sweep)."""
+        return {self._text(value): count for value, count in self.int_counts().items()}
+
+    def int_counts(self) -> dict[int, int]:
+        """Return how often each value was seen, in ascending order."""
+        import numpy as np
+
+        if self.array.shape[-1] <= 8:
+            values, counts = np.unique(self._words(), return_counts=True)
+            return dict(zip(values.tolist(), counts.tolist(), strict=True))
+        width = self.array.shape[-1]
+        rows = np.ascontiguousarray(self._rows()).view(np.dtype((np.void, width))).ravel()
+        seen, counts = np.unique(rows, return_counts=True)
+        return {int.from_bytes(row.tobytes(), "big"): int(n) for row, n in zip(seen, counts, strict=True)}
+
+    def _text(self, value: int) -> str:
+        return format(value, f"0{self.num_bits}b") if self.num_bits else ""
+
+    def _rows(self) -> NDArray[np.uint8]:
+        return self.array.reshape(-1, self.array.shape[-1])
+
+    def _words(self) -> NDArray[np.uint64]:
+        import numpy as np
+
+        rows = self._rows()
+        padded = np.zeros((len(rows), 8), dtype=np.uint8)
+        padded[:, 8 - rows.shape[1] :] = rows
+        return padded.view(">u8").ravel().astype(np.uint64)
+
+
+def _nested(flat: Sequence[V], shape: tuple[int, ...]) -> Sequence[Any]:
+    """Return `flat` cut into lists of lists of that shape."""
+    if len(shape) <= 1:
+        return flat
+    step = len(flat) // shape[0] if shape[0] else 0
+    return [_nested(flat[i * step : (i + 1) * step], shape[1:]) for i in range(shape[0])]
+
+
+@attrs.frozen(eq=False)
+class PubData(Mapping[str, V]):
+    """
+    The values of one PUB's result by name, in the order in which the service sent them.
+
+    A name that is also a method of mappings (``data.keys``) is reached by ``data["keys"]``.
+    """
+
+    _fields: Mapping[str, V]
+
+    def __getitem__(self, name: str) -> V:
+        try:
+            return self._fields[name]
+        except KeyError:
+            raise self._missing(name) from None
+
+    def __getattr__(self, name: str) -> V:
+        if name.startswith("__") or name == "_fields":
+            raise AttributeError(name)
+        return self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}={value!r}" for name, value in self._fields.items())
+        return f"{type(self).__name__}({inner})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PubData) or type(self) is not type(other):
+            return NotImplemented
+        theirs = cast(PubData[Any], other)
+        return list(self) == list(theirs) and all(_same(self[name], theirs[name]) for name in self)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _missing(self, name: str) -> NoSuchRegister:
+        have = ", ".join(map(repr, self._fields)) or "none"
+        return NoSuchRegister(f"this result has no {name!r}; it has {have}")
+
+
+def _same(one: Any, other: Any) -> bool:
+    import numpy as np
+
+    if isinstance(one, np.ndarray):
+        return bool(np.array_equal(cast("NDArray[Any]", one), other, equal_nan=True))
+    return bool(one == other)
+
+
+class SamplerData(PubData[BitArray]):
+    """The classical registers of one PUB, each as a :class:`BitArray`."""
+
+
+class EstimatorData(PubData["NDArray[np.float64]"]):
+    """
+    The expectation values of one PUB, and what came with them.
+
+    Every array has the broadcast shape of the observables and the parameter sets, ``()`` for one of each.
+    """
+
+    @property
+    def evs(self) -> NDArray[np.float64]:
+        """The expectation values."""
+        return self["evs"]
+
+    @property
+    def stds(self) -> NDArray[np.float64]:
+        """Their standard errors."""
+        return self["stds"]
+
+
+@attrs.frozen
+class PubResult(Generic[D]):
+    """The result of one PUB."""
+
+    data: D
+    metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+
+@attrs.frozen
+class PrimitiveResult(Sequence[PubResult[D]]):
+    """The results of a job, one per PUB in the order of submission."""
+
+    pubs: tuple[PubResult[D], ...]
+    metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+
+    @overload
+    def __getitem__(self, index: int) -> PubResult[D]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[PubResult[D], ...]: ...
+    def __getitem__(self, index: int | slice) -> PubResult[D] | tuple[PubResult[D], ...]:
+        return self.pubs[index]
+
+    def __len__(self) -> int:
+        return len(self.pubs)
+
+
+SamplerResult = PrimitiveResult[SamplerData]
+EstimatorResult = PrimitiveResult[EstimatorData]

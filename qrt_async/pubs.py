@@ -1,0 +1,212 @@
+"""What users write → PUBs, checked."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import attrs
+
+from qrt_async.errors import InvalidPub, UsageError
+from qrt_async.models.pubs import EstimatorPub, IsaCircuit, Numbers, ParameterValues, SamplerPub
+from qrt_async.wire import observables
+
+P = TypeVar("P", SamplerPub, EstimatorPub)
+
+SamplerPubLike = str | IsaCircuit | SamplerPub | Sequence[Any]
+"""A PUB as one may write it: a circuit, ``(circuit, parameters, shots)`` with the end left out, or a `SamplerPub`."""
+
+EstimatorPubLike = EstimatorPub | Sequence[Any]
+"""``(circuit, observables, parameters, precision)`` with the end left out from the third on, or an `EstimatorPub`."""
+
+
+def sampler_pubs(pubs: Iterable[SamplerPubLike], *, backend: str, shots: int | None = None) -> tuple[SamplerPub, ...]:
+    """
+    Return checked PUBs; one without shots of its own gets `shots`.
+
+    Raises:
+        InvalidPub: the message says which PUB and what is wrong with it.
+
+    """
+    default = _shots(shots, "shots")
+    made = (_sampler_pub(pub, i) for i, pub in enumerate(_several(pubs)))
+    return tuple(
+        _checked_sampler(attrs.evolve(pub, shots=default) if pub.shots is None else pub, backend, i)
+        for i, pub in enumerate(made)
+    )
+
+
+def estimator_pubs(
+    pubs: Iterable[EstimatorPubLike], *, backend: str, precision: float | None = None
+) -> tuple[EstimatorPub, ...]:
+    """
+    Return checked PUBs; one without a precision of its own gets `precision`.
+
+    Raises:
+        InvalidPub: the message says which PUB and what is wrong with it.
+
+    """
+    default = _precision(precision, "precision")
+    made = (_estimator_pub(pub, i) for i, pub in enumerate(_several(pubs)))
+    return tuple(
+        _checked_estimator(attrs.evolve(pub, precision=default) if pub.precision is None else pub, backend, i)
+        for i, pub in enumerate(made)
+    )
+
+
+def _several(pubs: object) -> list[object]:
+    if isinstance(pubs, str | bytes | IsaCircuit | SamplerPub | EstimatorPub | Mapping):
+        raise InvalidPub(f"pubs is a list of PUBs, not one {type(cast(object, pubs)).__name__}: write [pub]")
+    if not isinstance(pubs, Iterable):
+        raise InvalidPub(f"pubs is a list of PUBs, not {type(pubs).__name__}")
+    found = list(cast(Iterable[object], pubs))
+    if not found:
+        raise InvalidPub("a job needs at least one PUB")
+    return found
+
+
+def _sampler_pub(value: object, index: int) -> SamplerPub:
+    if isinstance(value, SamplerPub):
+        return value
+    if isinstance(value, str | IsaCircuit):
+        return SamplerPub(value)
+    parts = _parts(value, index, 1, 3, "(circuit, parameters, shots)")
+    return SamplerPub(*parts)
+
+
+def _estimator_pub(value: object, index: int) -> EstimatorPub:
+    if isinstance(value, EstimatorPub):
+        return value
+    if isinstance(value, str | IsaCircuit):
+        raise InvalidPub(f"PUB {index}: an estimator needs observables: (circuit, observables)")
+    parts = _parts(value, index, 2, 4, "(circuit, observables, parameters, precision)")
+    return EstimatorPub(*parts)
+
+
+def _parts(value: object, index: int, least: int, most: int, form: str) -> Sequence[Any]:
+    if not isinstance(value, Sequence) or isinstance(value, bytes | bytearray):
+        raise InvalidPub(f"PUB {index}: expected {form}, not {type(value).__name__}")
+    parts = value
+    if not least <= len(parts) <= most:
+        raise InvalidPub(f"PUB {index}: expected {least} to {most} parts, {form}, not {len(parts)}")
+    return parts
+
+
+def _checked_sampler(pub: SamplerPub, backend: str, index: int) -> SamplerPub:
+    place = f"PUB {index}"
+    return SamplerPub(
+        _circuit(pub.circuit, backend, place),
+        _parameters(pub.parameters, place),
+        _shots(pub.shots, f"{place}: shots"),
+    )
+
+
+def _checked_estimator(pub: EstimatorPub, backend: str, index: int) -> EstimatorPub:
+    place = f"PUB {index}"
+    circuit = _circuit(pub.circuit, backend, place)
+    found, width = observables.checked(pub.observables, f"{place}: observables")
+    if isinstance(circuit, IsaCircuit) and width != len(circuit.layout):
+        raise InvalidPub(
+            f"{place}: observables have {width} letters, but the original circuit has {len(circuit.layout)} qubits"
+        )
+    precision = _precision(pub.precision, f"{place}: precision")
+    return EstimatorPub(circuit, found, _parameters(pub.parameters, place), precision)
+
+
+def _circuit(value: object, backend: str, place: str) -> str | IsaCircuit:
+    if isinstance(value, IsaCircuit):
+        if value.backend != backend:
+            raise InvalidPub(
+                f"{place}: the circuit was transpiled for {value.backend}, but the job is for {backend}: "
+                f"transpile it again with backend={backend!r}"
+            )
+        return value
+    if not isinstance(value, str):
+        raise InvalidPub(f"{place}: a circuit is OpenQASM text or an IsaCircuit, not {type(value).__name__}")
+    if not value.strip():
+        raise InvalidPub(f"{place}: the circuit is an empty text")
+    return value
+
+
+def _shots(value: object, place: str) -> int | None:
+    if value is None:
+        return None
+    try:
+        shots = operator.index(cast(Any, value))
+    except TypeError:
+        shots = 0
+    if isinstance(value, bool) or shots < 1:
+        raise InvalidPub(f"{place}: expected a whole number of at least 1, not {value!r}")
+    return shots
+
+
+def _precision(value: object, place: str) -> float | None:
+    if value is None:
+        return None
+    number = _number(value)
+    if number is None or number <= 0:
+        raise InvalidPub(f"{place}: expected a finite number above 0, not {value!r}")
+    return number
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool | str | bytes):
+        return None
+    try:
+        number = float(cast(Any, value))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _parameters(value: object, place: str) -> ParameterValues:
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        named = cast(Mapping[object, object], value)
+        for name in named:
+            if not isinstance(name, str) or not name:
+                raise InvalidPub(f"{place}: a parameter's name is a text, not {name!r}")
+        return {cast(str, name): _numbers(item, f"{place}: parameter {name!r}") for name, item in named.items()}
+    return _numbers(value, f"{place}: parameters")
+
+
+def _numbers(value: object, place: str) -> Numbers:
+    """Return a number, or nested tuples of numbers that form a regular array."""
+    listed: object = cast(Any, value).tolist() if hasattr(value, "tolist") else value
+    if isinstance(listed, Sequence) and not isinstance(listed, str | bytes | bytearray):
+        items = tuple(_numbers(item, f"{place}[{i}]") for i, item in enumerate(cast(Sequence[object], listed)))
+        if len({_shape(item) for item in items}) > 1:
+            raise InvalidPub(f"{place}: the rows of an array of values need equal lengths")
+        return items
+    number = _number(listed)
+    if number is None:
+        raise InvalidPub(f"{place}: expected finite numbers, not {value!r}")
+    return number
+
+
+def _shape(value: Numbers) -> tuple[int, ...]:
+    if not isinstance(value, Sequence):
+        return ()
+    return (len(value), *(_shape(value[0]) if value else ()))
+
+
+def tags(values: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return checked tags.
+
+    Raises:
+        UsageError: more than eight tags, or one longer than 86 characters (``POST /jobs``).
+
+    """
+    if isinstance(values, str):
+        raise UsageError(f"tags is a list of texts, not one text: write [{values!r}]")
+    found = tuple(values)
+    if len(found) > 8:
+        raise UsageError(f"a job takes at most 8 tags, not {len(found)}")
+    for tag in found:
+        if not isinstance(cast(object, tag), str) or not 1 <= len(tag) <= 86:
+            raise UsageError(f"a tag is a text of 1 to 86 characters, not {tag!r}")
+    return found

@@ -1,0 +1,1 @@
+"""The protocol without I/O: what is asked, and what a reply means."""

@@ -1,0 +1,60 @@
+"""Login and logout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qrt_async.errors import ProtocolError
+from qrt_async.models.tokens import Token
+from qrt_async.secret import Secret
+from qrt_async.wire import codec
+from qrt_async.wire.call import Call, Host, Replay, Reply, buffered, form_body, json_body
+from qrt_async.wire.outcome import nothing
+
+_GRANT = "urn:ibm:params:oauth:grant-type:apikey"
+
+
+def iam_token(api_key: Secret) -> Call[Token]:
+    """Exchange an API key for a bearer token (``POST /identity/token`` of IBM Cloud IAM)."""
+    return Call(
+        operation="login",
+        method="POST",
+        host=Host.AUTH,
+        path="/identity/token",
+        body=form_body({"grant_type": _GRANT, "apikey": api_key.reveal(), "response_type": "cloud_iam"}),
+        read=buffered(lambda reply: _token(reply, key="access_token", lifetime="expires_in")),
+    )
+
+
+def legacy_login(api_token: Secret) -> Call[Token]:
+    """Exchange an API token for an access token (``POST /users/loginWithToken`` of the legacy platform)."""
+    return Call(
+        operation="login",
+        method="POST",
+        host=Host.AUTH,
+        path="/users/loginWithToken",
+        body=json_body({"apiToken": api_token.reveal()}),
+        read=buffered(lambda reply: _token(reply, key="id", lifetime="ttl")),
+    )
+
+
+def legacy_logout() -> Call[None]:
+    """End the access token that the request carries (``POST /users/logout`` of the legacy platform)."""
+    return Call(
+        operation="logout",
+        method="POST",
+        host=Host.AUTH,
+        path="/users/logout",
+        replay=Replay.NEVER,
+        read=nothing(),
+    )
+
+
+def _token(reply: Reply, *, key: str, lifetime: str) -> Token:
+    value: Any = codec.parse(reply.body, operation="login", secret=True)
+    text = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(text, str) or not text:
+        raise ProtocolError(f"expected a token @ $.{key}", operation="login")
+    seconds: Any = value.get(lifetime)
+    lives = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+    return Token(Secret(text), float(seconds) if lives else None)

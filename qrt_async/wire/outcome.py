@@ -1,0 +1,156 @@
+"""A reply → the value it carries, or the error it stands for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+
+from qrt_async import errors
+from qrt_async.wire import codec
+from qrt_async.wire.call import BufferedSink, Call, Reply, ReplyHead, Sink, buffered
+
+T = TypeVar("T")
+
+_BY_STATUS: dict[int, type[errors.ApiError]] = {
+    400: errors.BadRequest,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    422: errors.BadRequest,
+    429: errors.RateLimited,
+}
+
+
+def open_sink(call: Call[T], head: ReplyHead, now: Callable[[], dt.datetime]) -> Sink[T]:
+    """Return the sink for a reply that begins so: the call's own for a success, one that raises for all else."""
+    if 200 <= head.status < 300:
+        return call.read(head)
+
+    def refuse(reply: Reply) -> T:
+        raise error_of(reply, operation=call.operation, now=now())
+
+    return BufferedSink(head, refuse)
+
+
+def reading(model: type[T], *, operation: str) -> Callable[[ReplyHead], Sink[T]]:
+    """Return the way to read a JSON body as `model`."""
+    return buffered(lambda reply: codec.load(codec.parse(reply.body, operation=operation), model, operation=operation))
+
+
+def nothing() -> Callable[[ReplyHead], Sink[None]]:
+    """Return the way to read a reply whose body, if any, says nothing."""
+    return buffered(lambda _: None)
+
+
+@attrs.frozen
+class _Complaint:
+    message: str
+    code: int | str | None = None
+    solution: str | None = None
+    trace: str | None = None
+
+
+def error_of(reply: Reply, *, operation: str, now: dt.datetime) -> errors.ApiError:
+    """Return the typed error of a reply that is not a success, whatever form its body has."""
+    status = reply.head.status
+    kind = _BY_STATUS.get(status, errors.ServerError if status >= 500 else errors.ApiError)
+    complaint = _complaint(reply)
+    return kind(
+        complaint.message,
+        operation=operation,
+        status=status,
+        code=complaint.code,
+        solution=complaint.solution,
+        trace=complaint.trace or reply.head.headers.get("uber-trace-id"),
+        retry_after=retry_after(reply.head.headers.get("retry-after"), now),
+    )
+
+
+def _complaint(reply: Reply) -> _Complaint:
+    status = reply.head.status
+    if 300 <= status < 400:
+        return _Complaint(
+            "the service answered with a redirect, which is never followed, since it could carry the credentials "
+            "to another host; check the URLs of the account"
+        )
+    try:
+        value = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return _Complaint(_plain_text(reply))
+    return _structured(value) or _Complaint(_plain_text(reply))
+
+
+def _structured(value: Any) -> _Complaint | None:
+    match value:
+        case {"errors": [{"message": str(message)} as first, *_]}:
+            return _described(message, first, value)
+        case {"error": {"message": str(message)} as first}:
+            return _described(message, first, value)
+        case {"errorMessage": str(message)}:
+            return _Complaint(message, _code(value.get("errorCode")))
+        case {"detail": str(message)}:
+            return _Complaint(message)
+        case {"detail": [{"msg": str(message)} as first, *_]}:
+            place = ".".join(str(part) for part in first.get("loc", ()))
+            return _Complaint(f"{place}: {message}" if place else message)
+        case _:
+            return None
+
+
+def _described(message: str, first: Mapping[str, Any], whole: Mapping[str, Any]) -> _Complaint:
+    solution, trace = first.get("solution"), whole.get("trace")
+    return _Complaint(
+        message,
+        _code(first.get("code")),
+        solution if isinstance(solution, str) and solution else None,
+        trace if isinstance(trace, str) else None,
+    )
+
+
+def _code(value: Any) -> int | str | None:
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else value[:100]
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _plain_text(reply: Reply) -> str:
+    text = reply.body[:2000].decode("utf-8", "replace").strip()
+    if not text:
+        return "no explanation"
+    if "<html" in text.lower() or "<!doctype" in text.lower():
+        title = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        name = " ".join(title[1].split()) if title else "untitled"
+        return f"an HTML page ({name[:100]!r}) from something in front of the service"
+    return text[:300]
+
+
+def retry_after(header: str | None, now: dt.datetime) -> float | None:
+    """
+    Return the seconds that a ``Retry-After`` header asks for (seconds or a date, RFC 9110), None where it is nonsense.
+
+    A date in the past is 0.
+    """
+    if header is None:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        return _seconds_until(header, now)
+    return seconds if seconds >= 0 and math.isfinite(seconds) else None
+
+
+def _seconds_until(header: str, now: dt.datetime) -> float | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return max(0.0, (aware - now).total_seconds())

@@ -1,0 +1,1 @@
+"""The client against a service that answers as it is told."""
