@@ -1,0 +1,131 @@
+"""`python -m qrt_async.emulator`: the emulator as a program."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from qrt_async.emulator.devices import UnknownDeviceError, available
+from qrt_async.emulator.extras import MissingExtraError, require
+from qrt_async.emulator.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+_OPEN_FILES = 65_536
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; give the exit status."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)  # until the server takes over
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        require()
+        settings = _settings(parser, chosen)
+        _raise_file_limit()
+        asyncio.run(_serve(settings, chosen.port, until_stdin_closes=chosen.until_stdin_closes))
+    except (MissingExtraError, UnknownDeviceError) as error:
+        return _give_up(str(error))
+    except OSError as error:
+        return _give_up(f"cannot listen on 127.0.0.1:{chosen.port}: {error.strerror or error}")
+    return 0
+
+
+async def _serve(settings: Settings, port: int, *, until_stdin_closes: bool) -> None:
+    from qrt_async.emulator.serving import serve
+
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with serve(settings, port) as served:
+        if until_stdin_closes:
+            loop.add_reader(sys.stdin.fileno(), _watch, loop, sys.stdin.fileno(), stop)
+        print(f"LISTENING {served.url}", flush=True)
+        await stop.wait()
+
+
+def _watch(loop: asyncio.AbstractEventLoop, descriptor: int, stop: asyncio.Event) -> None:
+    """Stop at the end of our input: it comes even when the parent was killed."""
+    if not os.read(descriptor, 4096):
+        loop.remove_reader(descriptor)
+        stop.set()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m qrt_async.emulator",
+        description="Emulate the Qiskit Runtime REST API, both platforms, on 127.0.0.1.",
+    )
+    parser.add_argument("--port", type=_port, default=0, help="where to listen; 0 (default): any free port")
+    parser.add_argument(
+        "--api-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="accept this API key (repeatable); without it, every key that does not begin with 'bad'",
+    )
+    parser.add_argument("--seed", type=int, help="make ids and samples reproducible")
+    parser.add_argument("--noiseless", action="store_true", help="leave out the devices' noise")
+    parser.add_argument("--backends", metavar="A,B", help="the devices on offer")
+    parser.add_argument("--workers", type=_workers, default=2, help="worker processes (default 2)")
+    parser.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _settings(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> Settings:
+    defaults = Settings()
+    backends = defaults.backends
+    if chosen.backends is not None:
+        backends = tuple(dict.fromkeys(name.strip() for name in chosen.backends.split(",")))
+        if unknown := [name for name in backends if name not in available()]:
+            parser.error(
+                f"argument --backends: no device named {', '.join(map(repr, unknown))}; "
+                f"choose from {', '.join(available())}"
+            )
+    if not all(chosen.api_key):
+        parser.error("argument --api-key: a key must not be empty")
+    return Settings(tuple(chosen.api_key), chosen.seed, chosen.noiseless, backends, chosen.workers)
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65_535:
+        raise argparse.ArgumentTypeError(f"{value} is not a port (0 to 65535)")
+    return value
+
+
+def _workers(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a number of processes (1 or more)")
+    return value
+
+
+def _raise_file_limit() -> None:
+    """Let thousands of clients connect: the soft limit is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _give_up(why: str) -> int:
+    print(f"python -m qrt_async.emulator: {why}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

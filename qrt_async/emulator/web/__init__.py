@@ -1,0 +1,1 @@
+"""The emulator's web face: aiohttp's server lives here and nowhere else."""

@@ -1,0 +1,111 @@
+"""What every route shares: the world behind it, JSON out, and the reading of queries and credentials."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from qrt_async.emulator.records import Platform, Tenant
+from qrt_async.emulator.refusals import Refusal, invalid_credentials
+from qrt_async.emulator.replies import OLDEST_VERSION, VERSIONS, Dialect
+from qrt_async.emulator.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Endpoint = Callable[[web.Request], Awaitable[web.Response]]
+
+WORLD = web.AppKey("world", World)
+PREFIXES = {Platform.LEGACY: "/runtime", Platform.IBM_QUANTUM: "/api/v1"}
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+_FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
+
+
+def platform_of(request: web.Request) -> Platform:
+    """Tell which platform's paths the request uses."""
+    legacy = request.path.startswith(PREFIXES[Platform.LEGACY] + "/")
+    return Platform.LEGACY if legacy else Platform.IBM_QUANTUM
+
+
+def reply(content: Any, status: int = 200) -> web.Response:
+    """Give compact JSON."""
+    return raw_reply(json.dumps(content, separators=(",", ":")).encode(), status)
+
+
+def raw_reply(body: bytes, status: int = 200) -> web.Response:
+    """Give bytes that are JSON already."""
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def empty() -> web.Response:
+    """Give 204 and no body."""
+    return web.Response(status=204)
+
+
+def secret_of(request: web.Request) -> str:
+    """Give a LEGACY credential: `x-access-token`, else the value of `Authorization: Bearer`."""
+    token = request.headers.get("x-access-token", "")
+    return token or bearer_of(request)
+
+
+def bearer_of(request: web.Request) -> str:
+    """Give the value of `Authorization: Bearer`, empty where there is none."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def tenant_of(request: web.Request) -> Tenant:
+    """Tell whose request this is; raises Refusal for a bad credential, then for a bad `Service-CRN`."""
+    credentials = request.app[WORLD].credentials
+    if platform_of(request) is Platform.LEGACY:
+        secret = secret_of(request)
+        if not secret:
+            raise invalid_credentials()
+        return Tenant(Platform.LEGACY, credentials.legacy_user(secret))
+    user = credentials.cloud_user(request.headers.get("Authorization", ""))
+    return Tenant(Platform.IBM_QUANTUM, user, _instance(request.headers.get("Service-CRN", "")))
+
+
+def dialect_of(request: web.Request) -> Dialect:
+    """Tell which shapes the caller gets; raises Refusal for a version date that never was."""
+    platform = platform_of(request)
+    if platform is Platform.LEGACY:
+        return Dialect(platform)
+    version = request.headers.get("IBM-API-Version", OLDEST_VERSION)
+    if version not in VERSIONS:
+        raise Refusal(400, None, "The request is not valid.")
+    return Dialect(platform, version)
+
+
+def truth(text: str) -> bool | None:
+    """Read a boolean in any of the usual spellings, upper or lower case; None for anything else."""
+    lowered = text.lower()
+    if lowered in _TRUE:
+        return True
+    return False if lowered in _FALSE else None
+
+
+def moment(text: str) -> datetime | None:
+    """Read an RFC 3339 date (UTC where it names no zone); None for anything else."""
+    try:
+        date = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped "+" arrives as a space
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _instance(crn: str) -> str:
+    parts = crn.split(":")
+    well_formed = (
+        len(parts) == 10
+        and parts[:2] == ["crn", "v1"]
+        and parts[4] == "quantum-computing"
+        and parts[6].startswith("a/")
+        and all((parts[5], parts[6][2:], parts[7]))
+    )
+    if not well_formed:
+        raise Refusal(400, 1241, f"The Service-CRN header is not a CRN: {crn!r}", "Send the CRN of your instance.")
+    return crn
