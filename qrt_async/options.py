@@ -68,8 +68,9 @@ class Limits:
     """
     What one client allows itself.
 
-    `concurrent_requests` bounds the requests under way at once; `submissions_per_minute` is the quota that IBM states
-    for ``POST /jobs`` (5 a minute and user). None lifts a limit.
+    `concurrent_requests` bounds the requests under way at once. `submissions_per_minute` is the quota that IBM states
+    for ``POST /jobs`` (5 a minute and user); this version does not pace submissions by it yet, and waits where the
+    service answers 429. None lifts a limit.
     """
 
     concurrent_requests: int | None = attrs.field(default=64, validator=_at_least(1, none=True))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qrt_async.emulator.work import Outcome, Work
 
 _PROGRAM = "qrt_async.emulator.execution.process"
+_HOME = str(Path(__file__).resolve().parents[2])  # where this package is imported from
 _SINGLE_THREADED = {
     "MKL_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -258,6 +259,5 @@ def _lost(how: str) -> Failed:
 
 
 def _environment() -> dict[str, str]:
-    home = str(Path(__file__).resolve().parents[2])  # where this package is imported from
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [_HOME, os.environ.get("PYTHONPATH")]))
     return {**os.environ, **_SINGLE_THREADED, "PYTHONPATH": path}

@@ -179,3 +179,16 @@ async def test_circuits_come_back_in_order(client: Client) -> None:
 
     assert [len(isa.layout) for isa in found] == list(range(1, 8))
     assert all(f"x ${isa.layout[-1]};" in isa.text for isa in found)
+
+
+async def test_a_thousand_jobs_at_once(quiet_client: Client) -> None:
+    """A thousand concurrent one-PUB jobs complete through one client, and their counts add up."""
+    program = 'OPENQASM 3.0; include "stdgates.inc"; bit[2] c; x $0; c[0] = measure $0; c[1] = measure $1;'
+
+    async def one() -> dict[str, int]:
+        job = await quiet_client.sampler([(program, None, 100)], backend="ibm_hanoi")
+        return (await job.result(timeout=50))[0].data.c.counts()
+
+    counts = await asyncio.gather(*(one() for _ in range(1000)))
+
+    assert counts == [{"01": 100}] * 1000

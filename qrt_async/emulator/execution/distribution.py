@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from qrt_async.emulator.execution.machine import Machine
 
-MOST_QUBITS_NOISY = 8
+MOST_QUBITS_NOISY = 10
 MOST_QUBITS_IDEAL = 14
 
 
@@ -107,4 +107,4 @@ def _instruction(channel: Channel, *, kraus: bool) -> Instruction:
 
 @lru_cache(maxsize=8)
 def _simulator(method: str) -> AerSimulator:
-    return AerSimulator(method=method, max_parallel_threads=1, fusion_enable=method == "statevector")
+    return AerSimulator(method=method, max_parallel_threads=1, fusion_threshold=6)

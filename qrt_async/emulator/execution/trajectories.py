@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST_QUBITS_OF_A_STATE = 24
 _MOST_ENTANGLEMENT = 7  # a bond of 2**7 in a matrix product state
-_SECONDS_TO_SPEND = 20.0
+_SECONDS_TO_SPEND = 10.0
 _FEWEST_DRAWS = 4
 _MOST_DRAWS = 4096
 _RUNS_AT_ONCE = 64
@@ -62,7 +62,7 @@ def sample_trajectories(
     chances = np.array([1 - place.channel.paulis[0] for place in places])
     clean = int(generator.binomial(shots, np.prod(1 - chances)))
     struck = shots - clean
-    simulator = AerSimulator(method=method, max_parallel_threads=1)
+    simulator = AerSimulator(method=method, max_parallel_threads=1, fusion_threshold=8)
     found: list[Bits] = []
     if clean:
         found.append(_run(simulator, [_struck(circuit, {}, measured)], clean, generator))
@@ -80,9 +80,9 @@ def _method(circuit: QuantumCircuit) -> tuple[str, float]:
     gates, width = circuit.size(), circuit.num_qubits
     entanglement = _entanglement(circuit)
     if width <= MOST_QUBITS_OF_A_STATE and (width <= 16 or entanglement > 5):
-        return "statevector", 1e-3 + gates * 2**width * 2e-9
+        return "statevector", 2e-3 + gates * (2e-5 + 2**width * 2e-9)
     if entanglement <= _MOST_ENTANGLEMENT:
-        return "matrix_product_state", 1e-3 + gates * (1e-5 + 8**entanglement * 1e-8)
+        return "matrix_product_state", 2e-3 + gates * (5e-5 + 8**entanglement * 1e-8)
     raise Refusal(
         f"A circuit of {width} active qubits with this much entanglement and non-Clifford gates "
         "cannot be simulated by this emulator",
