@@ -41,7 +41,7 @@ PYTHONS = _interpreters()
 def _install(session: nox.Session, *what: str) -> None:
     """Install with uv, which keeps what several sessions need in one cache."""
     session.install("uv")
-    session.run("uv", "pip", "install", "--quiet", *what, silent=True)
+    session.run("uv", "pip", "install", "--quiet", "--compile-bytecode", *what, silent=True)
 
 
 def _group(name: str) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def typing(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     session.log(f"Pythons that run here: {', '.join(PYTHONS)}")
     _install(session, "-e", ".[emulator,cli]", *_group("test"))
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
 
 
 @nox.session

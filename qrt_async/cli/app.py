@@ -8,7 +8,7 @@ from cyclopts import App
 
 from qrt_async.cli.demo import run_demo
 
-app = App(name="qrt", help="IBM's Qiskit Runtime from the command line.", help_format="plaintext")
+app: App = App(name="qrt", help="IBM's Qiskit Runtime from the command line.", help_format="plaintext")
 
 
 @app.command

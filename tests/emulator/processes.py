@@ -19,12 +19,25 @@ SLOW_JOB: dict[str, Any] = {
 
 def children(pid: int) -> list[int]:
     """Give the ids of a process's children, grandchildren included."""
+    return [each for child in _own(pid) for each in (child, *children(child))]
+
+
+def workers(pid: int) -> list[int]:
+    """Give the ids of the workers that a process itself has started."""
+    return [child for child in _own(pid) if b"qrt_async.emulator.execution" in _command(child)]
+
+
+def _own(pid: int) -> list[int]:
     found: list[int] = []
     for task in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{task}/children") as file:
-            for child in map(int, file.read().split()):
-                found += [child, *children(child)]
+            found += map(int, file.read().split())
     return found
+
+
+def _command(pid: int) -> bytes:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read()
 
 
 def alive(pid: int) -> bool:

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from qrt_async.emulator import Emulator
-from tests.emulator.processes import SLOW_JOB, children
+from tests.emulator.processes import SLOW_JOB, workers
 from tests.emulator.service import CRN, Service
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ async def test_worker_crash_fails_its_job_only(cloud: Service) -> None:
     await reached(cloud, slow, "Running")
     waiting = await cloud.submit()
 
-    for pid in await asyncio.to_thread(children, os.getpid()):
+    for pid in await asyncio.to_thread(workers, os.getpid()):
         os.kill(pid, signal.SIGKILL)
     job = await reached(cloud, slow, "Failed")
 
