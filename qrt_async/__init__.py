@@ -28,6 +28,7 @@ from qrt_async.errors import (
     RequestTimeout,
     ResultNotAvailable,
     ServerError,
+    SessionClosed,
     SessionNotEnded,
     TranspileError,
     TransportError,
@@ -38,8 +39,9 @@ from qrt_async.errors import (
     WaitTimeout,
 )
 from qrt_async.jobs import Job
+from qrt_async.listing import Listing
 from qrt_async.models.backends import Backend, BackendConfiguration, BackendProperties, BackendStatus
-from qrt_async.models.jobs import JobDetails, JobStatus
+from qrt_async.models.jobs import CancelOutcome, JobDetails, JobFilter, JobMetrics, JobPage, JobStatus
 from qrt_async.models.pubs import EstimatorPub, IsaCircuit, SamplerPub
 from qrt_async.models.results import (
     BitArray,
@@ -51,19 +53,42 @@ from qrt_async.models.results import (
     SamplerResult,
 )
 from qrt_async.models.sessions import SessionDetails, SessionMode
+from qrt_async.models.usage import (
+    AccountPlan,
+    AccountPlans,
+    AnalyticsFilter,
+    AnalyticsValues,
+    ApiVersion,
+    Instance,
+    InstanceOffer,
+    InstanceUsage,
+    LegacyProfile,
+    LegacyUsage,
+    UsageTotals,
+    Workload,
+    WorkloadFilter,
+    WorkloadPage,
+)
+from qrt_async.notices import ServiceWarning
 from qrt_async.options import Limits, PollPolicy, RetryPolicy, Timeouts
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
 
 __all__ = [
     "Account",
+    "AccountPlan",
+    "AccountPlans",
+    "AnalyticsFilter",
+    "AnalyticsValues",
     "ApiError",
+    "ApiVersion",
     "Backend",
     "BackendConfiguration",
     "BackendProperties",
     "BackendStatus",
     "BadRequest",
     "BitArray",
+    "CancelOutcome",
     "Client",
     "ClientClosed",
     "Conflict",
@@ -73,6 +98,9 @@ __all__ = [
     "EstimatorPub",
     "EstimatorResult",
     "Forbidden",
+    "Instance",
+    "InstanceOffer",
+    "InstanceUsage",
     "InvalidAccount",
     "InvalidOption",
     "InvalidPub",
@@ -82,9 +110,15 @@ __all__ = [
     "JobDetails",
     "JobError",
     "JobFailed",
+    "JobFilter",
+    "JobMetrics",
+    "JobPage",
     "JobRanTooLong",
     "JobStatus",
+    "LegacyProfile",
+    "LegacyUsage",
     "Limits",
+    "Listing",
     "LoginError",
     "MissingExtra",
     "NoBackend",
@@ -104,7 +138,9 @@ __all__ = [
     "SamplerPub",
     "SamplerResult",
     "ServerError",
+    "ServiceWarning",
     "Session",
+    "SessionClosed",
     "SessionDetails",
     "SessionMode",
     "SessionNotEnded",
@@ -115,5 +151,9 @@ __all__ = [
     "Unauthorized",
     "UnknownJobStatus",
     "UsageError",
+    "UsageTotals",
     "WaitTimeout",
+    "Workload",
+    "WorkloadFilter",
+    "WorkloadPage",
 ]

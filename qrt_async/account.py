@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import attrs
 
 from qrt_async.errors import InvalidAccount
-from qrt_async.platforms import LEGACY_HOSTS, Hosts, ibm_quantum_hosts
+from qrt_async.platforms import IBM_QUANTUM_HOSTS, LEGACY_HOSTS, Hosts, ibm_quantum_hosts
+from qrt_async.saved import choose_saved, default_path, read_saved
 from qrt_async.secret import Secret
 from qrt_async.wire.dialect import API_VERSION, Dialect, HubGroupProject, Platform
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+@attrs.frozen(kw_only=True)
+class Preferences:
+    """Which instance to take where an account names none: `plans` in the order of preference, all `tags` needed."""
+
+    region: str | None = None
+    plans: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
 class Account:
     """
-    Credentials for one instance on one platform; made by :meth:`ibm_quantum`, :meth:`legacy` or :meth:`from_env`.
+    Credentials for one instance on one platform.
 
-    Making one sends nothing.
+    Made by :meth:`ibm_quantum`, :meth:`legacy`, :meth:`from_env` or :meth:`from_saved`; making one sends nothing.
     """
 
     dialect: Dialect
     secret: Secret
     hosts: Hosts
+    preferences: Preferences = Preferences()
 
     @property
     def platform(self) -> Platform:
@@ -33,8 +48,16 @@ class Account:
 
     @property
     def instance(self) -> str:
-        """The instance, as the platform writes it."""
-        return str(self.dialect.instance)
+        """The instance, as the platform writes it; empty while it is still to be found."""
+        return "" if self.dialect.instance is None else str(self.dialect.instance)
+
+    def at(self, crn: str) -> Account:
+        """Return the same account at that instance; a host that is IBM's own becomes that of the instance's region."""
+        hosts = ibm_quantum_hosts(crn)
+        api = hosts.api if self.hosts.api == IBM_QUANTUM_HOSTS.api else self.hosts.api
+        return attrs.evolve(
+            self, dialect=attrs.evolve(self.dialect, instance=crn), hosts=attrs.evolve(self.hosts, api=api)
+        )
 
     @classmethod
     def ibm_quantum(
@@ -44,6 +67,8 @@ class Account:
         *,
         api_url: str | None = None,
         iam_url: str | None = None,
+        search_url: str | None = None,
+        catalog_url: str | None = None,
         api_version: str = API_VERSION,
     ) -> Account:
         """
@@ -51,17 +76,50 @@ class Account:
 
         `instance` is a CRN, ``crn:v1:bluemix:public:quantum-computing:us-east:a/…:…::``; its region picks the API's
         host. `api_url` and `iam_url` replace ``https://quantum.cloud.ibm.com/api/v1`` and
-        ``https://iam.cloud.ibm.com``.
+        ``https://iam.cloud.ibm.com``; `search_url` and `catalog_url` those of IBM Cloud's search and catalogue, which
+        are asked only for the instances that a key can use. `api_version` is the dated version of the API to ask for.
 
         Raises:
-            InvalidAccount: an empty key, an instance that is no CRN, or an unusable URL.
+            InvalidAccount: an empty key, an instance that is no CRN, a version that is no date, or an unusable URL.
 
         """
         hosts = ibm_quantum_hosts(instance)
         return cls(
-            dialect=Dialect(Platform.IBM_QUANTUM, instance, api_version),
+            dialect=Dialect(Platform.IBM_QUANTUM, instance, _version(api_version)),
             secret=_secret(api_key, "api_key"),
-            hosts=Hosts(api=_url(api_url, hosts.api), auth=_url(iam_url, hosts.auth), transpiler=None),
+            hosts=_hosts(hosts, api_url, iam_url, search_url, catalog_url),
+        )
+
+    @classmethod
+    def from_saved(
+        cls,
+        name: str | None = None,
+        *,
+        path: Path | None = None,
+        api_url: str | None = None,
+        iam_url: str | None = None,
+        search_url: str | None = None,
+        catalog_url: str | None = None,
+    ) -> Account:
+        """
+        Return an account that the official client saved (``~/.qiskit/qiskit-ibm.json``).
+
+        Without a `name` it is the one marked as default, else one with a default name, else the first of today's
+        platform. An account that names no instance finds one with the first call, by its saved preferences, and says
+        in a warning which it took.
+
+        Raises:
+            InvalidAccount: no such file or account, or one that cannot be meant.
+
+        """
+        saved = choose_saved(read_saved(path or default_path()), name)
+        instance = saved.instance
+        hosts = ibm_quantum_hosts(instance) if instance else IBM_QUANTUM_HOSTS
+        return cls(
+            dialect=Dialect(Platform.IBM_QUANTUM, instance),
+            secret=_secret(saved.token.reveal(), "the saved token"),
+            hosts=_hosts(hosts, api_url, iam_url, search_url, catalog_url),
+            preferences=Preferences(region=saved.region, plans=saved.plans, tags=saved.tags),
         )
 
     @classmethod
@@ -122,8 +180,14 @@ class Account:
                 api_url=env.get("QRT_API_URL"),
                 transpiler_url=env.get("QRT_TRANSPILER_URL"),
             )
-        iam_url = env.get("QRT_AUTH_URL") or env.get("IAM_URL")
-        return cls.ibm_quantum(token, instance, api_url=env.get("QRT_API_URL"), iam_url=iam_url)
+        return cls.ibm_quantum(
+            token,
+            instance,
+            api_url=env.get("QRT_API_URL"),
+            iam_url=env.get("QRT_AUTH_URL") or env.get("IAM_URL"),
+            search_url=env.get("GLOBAL_SEARCH_URL"),
+            catalog_url=env.get("GLOBAL_CATALOG_URL"),
+        )
 
 
 def _required(env: Mapping[str, str], name: str) -> str:
@@ -131,6 +195,21 @@ def _required(env: Mapping[str, str], name: str) -> str:
     if not value:
         raise InvalidAccount(f"the environment variable {name} is not set")
     return value
+
+
+def _version(text: str) -> str:
+    if not _DATE.fullmatch(text):
+        raise InvalidAccount(f"api_version is a date such as '{API_VERSION}', not {text!r}")
+    return text
+
+
+def _hosts(hosts: Hosts, api: str | None, auth: str | None, search: str | None, catalog: str | None) -> Hosts:
+    return Hosts(
+        api=_url(api, hosts.api),
+        auth=_url(auth, hosts.auth),
+        search=_url(search, hosts.search or ""),
+        catalog=_url(catalog, hosts.catalog or ""),
+    )
 
 
 def _secret(text: str, name: str) -> Secret:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
 
@@ -19,9 +21,9 @@ class Backends:
 
     _engine: Engine
 
-    async def list(self) -> tuple[Backend, ...]:
-        """Return the backends as the service lists them (``GET /backends``)."""
-        return await self._engine.run(wire.list_backends(self._engine.account.dialect))
+    async def list(self, *, wait_times: bool = False) -> tuple[Backend, ...]:
+        """Return the backends as the service lists them (``GET /backends``), with `wait_times` where it tells them."""
+        return await self._engine.run(wire.list_backends(self._engine.account.dialect, wait_times=wait_times))
 
     async def get(self, name: str) -> Backend:
         """
@@ -38,13 +40,20 @@ class Backends:
         """Return how a backend is doing (``GET /backends/{name}/status``)."""
         return await self._engine.run(wire.status(name))
 
-    async def configuration(self, name: str) -> BackendConfiguration:
+    async def configuration(self, name: str, *, calibration_id: str | None = None) -> BackendConfiguration:
         """Return what a backend can do (``GET /backends/{name}/configuration``)."""
-        return await self._engine.run(wire.configuration(name))
+        return await self._engine.run(wire.configuration(name, calibration_id=calibration_id))
 
-    async def properties(self, name: str) -> BackendProperties:
-        """Return a backend's calibration (``GET /backends/{name}/properties``)."""
-        return await self._engine.run(wire.properties(name))
+    async def properties(
+        self, name: str, *, updated_before: dt.datetime | None = None, calibration_id: str | None = None
+    ) -> BackendProperties:
+        """Return a backend's calibration, the last one or an older one (``GET /backends/{name}/properties``)."""
+        call = wire.properties(name, updated_before=updated_before, calibration_id=calibration_id)
+        return await self._engine.run(call)
+
+    async def defaults(self, name: str) -> Mapping[str, Any] | None:
+        """Return a backend's default settings, None on every device of today (``GET /backends/{name}/defaults``)."""
+        return await self._engine.run(wire.defaults(name))
 
     async def least_busy(self, *, min_qubits: int = 1, simulators: bool = False) -> Backend:
         """

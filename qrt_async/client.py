@@ -6,28 +6,34 @@ import random
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from qrt_async.account import Account
 from qrt_async.backends import Backends
 from qrt_async.clock import Clock, SystemClock
+from qrt_async.discovery import find_instances
 from qrt_async.engine import Engine
 from qrt_async.errors import QrtError, UsageError
 from qrt_async.jobs import Job, Jobs
 from qrt_async.models.jobs import Program
+from qrt_async.models.primitive_options import EstimatorOptions, SamplerOptions
 from qrt_async.models.pubs import IsaCircuit
 from qrt_async.models.results import EstimatorResult, PrimitiveResult, SamplerResult
+from qrt_async.models.usage import ApiVersion, InstanceOffer
 from qrt_async.options import Limits, PollPolicy, RetryPolicy, Timeouts
-from qrt_async.primitives import estimator_job, sampler_job
+from qrt_async.primitives import estimator_job, program_job, sampler_job
 from qrt_async.pubs import EstimatorPubLike, SamplerPubLike
-from qrt_async.sessions import Session, session
+from qrt_async.sessions import Session, Sessions, session
 from qrt_async.transpiler import Transpiler
 from qrt_async.transpiler.local import LocalTranspiler
 from qrt_async.transpiler.service import ServiceTranspiler
+from qrt_async.usage import Accounts, Analytics, LegacyOnly, OwnInstance, Workloads
 from qrt_async.wire import results
+from qrt_async.wire import usage as usage_wire
+from qrt_async.wire.call import Call
 from qrt_async.wire.dialect import Platform
 
-_ANY_PRIMITIVE: Program[PrimitiveResult[Any]] = Program("", results.primitive)
+T = TypeVar("T")
 
 
 class Client:
@@ -75,6 +81,41 @@ class Client:
         """The backends of the instance."""
         return self._backends
 
+    @property
+    def jobs(self) -> Jobs:
+        """The jobs of the instance."""
+        return self._jobs
+
+    @property
+    def sessions(self) -> Sessions:
+        """The sessions of the instance, without a block that ends them; see :meth:`session`."""
+        return Sessions(self._engine)
+
+    @property
+    def instance(self) -> OwnInstance:
+        """The instance itself: plan, limits, usage."""
+        return OwnInstance(self._engine)
+
+    @property
+    def accounts(self) -> Accounts:
+        """The plans of accounts."""
+        return Accounts(self._engine)
+
+    @property
+    def workloads(self) -> Workloads:
+        """Jobs, sessions and batches in one list."""
+        return Workloads(self._engine)
+
+    @property
+    def analytics(self) -> Analytics:
+        """Totals over jobs and sessions."""
+        return Analytics(self._engine)
+
+    @property
+    def legacy(self) -> LegacyOnly:
+        """What the legacy platform alone has."""
+        return LegacyOnly(self._engine)
+
     async def login(self) -> None:
         """
         Log in now instead of with the first call.
@@ -121,7 +162,7 @@ class Client:
         *,
         backend: str,
         shots: int | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: SamplerOptions | Mapping[str, Any] | None = None,
         tags: Iterable[str] = (),
         private: bool = False,
         max_time: int | None = None,
@@ -140,6 +181,7 @@ class Client:
         """
         request = sampler_job(
             pubs,
+            platform=self._engine.account.platform,
             backend=backend,
             shots=shots,
             options=options,
@@ -155,7 +197,7 @@ class Client:
         *,
         backend: str,
         precision: float | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: EstimatorOptions | Mapping[str, Any] | None = None,
         tags: Iterable[str] = (),
         private: bool = False,
         max_time: int | None = None,
@@ -174,6 +216,7 @@ class Client:
         """
         request = estimator_job(
             pubs,
+            platform=self._engine.account.platform,
             backend=backend,
             precision=precision,
             options=options,
@@ -185,9 +228,49 @@ class Client:
 
     def job(self, job_id: str) -> Job[PrimitiveResult[Any]]:
         """Return a handle on a job that exists; nothing is sent."""
-        if not isinstance(job_id, str) or not job_id:
-            raise UsageError(f"a job's id is a text, not {job_id!r}")
-        return self._jobs.handle(job_id, _ANY_PRIMITIVE)
+        return self._jobs.job(job_id)
+
+    async def submit(
+        self,
+        program_id: str,
+        params: Mapping[str, Any],
+        *,
+        backend: str,
+        tags: Iterable[str] = (),
+        private: bool = False,
+        max_time: int | None = None,
+        session_id: str | None = None,
+    ) -> Job[Any]:
+        """
+        Submit a job of any program, its `params` sent as they are, and return the handle on it.
+
+        The result is what the body says: a :class:`PrimitiveResult`, or JSON with its typed values decoded.
+        """
+        program: Program[Any] = Program(program_id, results.any_program)
+        request = program_job(
+            program,
+            params,
+            backend=backend,
+            tags=tags,
+            private=private,
+            max_time=max_time,
+            session_id=session_id,
+        )
+        return await self._jobs.submit(request)
+
+    async def send(self, call: Call[T]) -> T:
+        """Send any call of :mod:`qrt_async.wire`, or one of your own, as this account: the way out for what is missing."""
+        return await self._engine.send(call)
+
+    async def versions(self) -> tuple[ApiVersion, ...]:
+        """Return the dated versions of the API (``GET /versions``)."""
+        return await self._engine.run(usage_wire.versions())
+
+    async def instances(self) -> tuple[InstanceOffer, ...]:
+        """Return the instances that the API key can use, by IBM Cloud's search (today's platform)."""
+        if self._engine.account.platform is Platform.LEGACY:
+            raise UsageError("instances of the legacy platform are listed by client.legacy.me()")
+        return await find_instances(self._engine)
 
     def session(self, backend: str, *, mode: str = "dedicated", max_time: int | None = None) -> Session:
         """

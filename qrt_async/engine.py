@@ -14,6 +14,7 @@ import attrs
 from qrt_async import platforms
 from qrt_async.account import Account
 from qrt_async.clock import Clock, Deadline
+from qrt_async.discovery import choose, find_instances
 from qrt_async.errors import (
     ApiError,
     BadRequest,
@@ -25,6 +26,7 @@ from qrt_async.errors import (
     UsageError,
 )
 from qrt_async.models.tokens import Token
+from qrt_async.notices import Notices
 from qrt_async.options import Limits, RetryPolicy, Timeouts
 from qrt_async.tokens import TokenSource
 from qrt_async.transport import Transport
@@ -45,6 +47,8 @@ class Engine:
     timeouts: Timeouts
     clock: Clock
     rng: random.Random
+    notices: Notices
+    _finding: asyncio.Lock
     _retry: RetryPolicy
     _turns: contextlib.AbstractAsyncContextManager[Any]
     _transport: Transport
@@ -65,6 +69,8 @@ class Engine:
         self.timeouts = timeouts
         self.clock = clock
         self.rng = rng
+        self.notices = Notices()
+        self._finding = asyncio.Lock()
         self._retry = retry
         bound = limits.concurrent_requests
         self._turns = contextlib.nullcontext() if bound is None else asyncio.Semaphore(bound)
@@ -84,12 +90,28 @@ class Engine:
         deadline = Deadline.after(self.clock, timeout or self._patience(call))
         if call.host is Host.TRANSPILER:
             return await self._repeat(call, platforms.transpiler_headers(self.account.secret), deadline)
+        if call.host is Host.API and self.account.dialect.instance is None:
+            await self._find_instance()
         token = await self._tokens.fresh()
         try:
-            return await self._repeat(call, self._headers(token), deadline)
+            return await self._repeat(call, self._headers(call.host, token), deadline)
         except Unauthorized:
             renewed = await self._tokens.fresh(rejected=token)
-        return await self._repeat(call, self._headers(renewed), deadline)
+        return await self._repeat(call, self._headers(call.host, renewed), deadline)
+
+    async def send(self, call: Call[T]) -> T:
+        """Send a call with the default deadline."""
+        return await self.run(call)
+
+    async def _find_instance(self) -> None:
+        """Find the instance that the account names not, once for all who wait for it."""
+        async with self._finding:
+            if self.account.dialect.instance is None:
+                chosen = choose(self.account, await find_instances(self))
+                self.account = self.account.at(chosen.crn)
+                self.notices.tell(
+                    f"the account names no instance: {chosen.name or chosen.crn} was taken ({chosen.crn})"
+                )
 
     async def _repeat(self, call: Call[T], headers: Mapping[str, str], deadline: Deadline) -> T:
         """Send a call until it succeeds, its error is final, or the deadline leaves no time for another attempt."""
@@ -115,7 +137,9 @@ class Engine:
             case Patience.REQUEST:
                 return self.timeouts.request
 
-    def _headers(self, token: Token) -> Mapping[str, str]:
+    def _headers(self, host: Host, token: Token) -> Mapping[str, str]:
+        if host in {Host.SEARCH, Host.CATALOG}:
+            return platforms.cloud_headers(token)
         shown = platforms.token_headers(self.account.dialect, token)
         return {**shown, "X-Qx-Client-Application": _APPLICATION}
 
@@ -147,7 +171,7 @@ class Engine:
             return
         deadline = Deadline.after(self.clock, self.timeouts.closing)
         with contextlib.suppress(Unauthorized):
-            await self._send(call, self._headers(token), deadline)
+            await self._send(call, self._headers(call.host, token), deadline)
 
     async def aclose(self) -> None:
         """Stop what is under way and close every connection; nothing can be sent afterwards."""

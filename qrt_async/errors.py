@@ -23,7 +23,7 @@ What can go wrong, as one tree.
     ├── NoBackend                          no backend meets the conditions
     ├── TranspileError                     a circuit could not be transpiled
     ├── JobError                           the job itself ended badly: status, reason, code, solution
-    │   ├── JobFailed · JobCancelled · JobRanTooLong
+    │   ├── JobFailed · SessionClosed (a JobFailed) · JobCancelled · JobRanTooLong
     ├── UnknownJobStatus                   the service named a status that this version does not know
     ├── ResultNotAvailable                 the job is over, and the service has no result for it
     ├── WaitTimeout (TimeoutError)         the caller's own deadline passed; the job goes on
@@ -215,6 +215,10 @@ class JobError(QrtError):
 
 class JobFailed(JobError):
     """The program failed; `reason` says why."""
+
+
+class SessionClosed(JobFailed):
+    """The job's session was closed before the job could run (code 1217): submit it again."""
 
 
 class JobCancelled(JobError):

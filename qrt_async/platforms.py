@@ -20,11 +20,19 @@ class Hosts:
 
     api: str
     auth: str
-    transpiler: str | None
+    transpiler: str | None = None
+    search: str | None = None
+    catalog: str | None = None
 
     def base(self, host: Host) -> str | None:
         """Return the base for the calls to a host."""
-        return {Host.API: self.api, Host.AUTH: self.auth, Host.TRANSPILER: self.transpiler}[host]
+        return {
+            Host.API: self.api,
+            Host.AUTH: self.auth,
+            Host.TRANSPILER: self.transpiler,
+            Host.SEARCH: self.search,
+            Host.CATALOG: self.catalog,
+        }[host]
 
 
 LEGACY_HOSTS = Hosts(
@@ -56,8 +64,12 @@ def ibm_quantum_hosts(crn: str) -> Hosts:
     return Hosts(
         api=f"https://{region}quantum.cloud.ibm.com/api/v1",
         auth=f"https://iam.{staging}cloud.ibm.com",
-        transpiler=None,
+        search=f"https://api.global-search-tagging.{staging}cloud.ibm.com",
+        catalog=f"https://globalcatalog.{staging}cloud.ibm.com",
     )
+
+
+IBM_QUANTUM_HOSTS = ibm_quantum_hosts("crn:v1:bluemix:public:quantum-computing:us-east:::")
 
 
 def login(platform: Platform, secret: Secret) -> Call[Token]:
@@ -79,6 +91,11 @@ def token_headers(dialect: Dialect, token: Token) -> Mapping[str, str]:
         "Service-CRN": str(dialect.instance),
         "IBM-API-Version": dialect.api_version,
     }
+
+
+def cloud_headers(token: Token) -> Mapping[str, str]:
+    """Return the headers that show a token to IBM Cloud's own services, which know nothing of instances."""
+    return {"Authorization": f"Bearer {token.secret.reveal()}"}
 
 
 def transpiler_headers(secret: Secret) -> Mapping[str, str]:

@@ -8,11 +8,14 @@ from typing import Any, TypeVar
 from qrt_async import pubs as pub_rules
 from qrt_async.errors import InvalidOption, UsageError
 from qrt_async.models.jobs import JobRequest, Program
+from qrt_async.models.primitive_options import EstimatorOptions, PrimitiveOptions, SamplerOptions
 from qrt_async.models.results import EstimatorResult, SamplerResult
 from qrt_async.pubs import EstimatorPubLike, SamplerPubLike
 from qrt_async.wire import primitives as wire
+from qrt_async.wire.dialect import Platform
 
 R = TypeVar("R")
+P = TypeVar("P", bound=PrimitiveOptions)
 
 _LONGEST = 10_800
 
@@ -20,9 +23,10 @@ _LONGEST = 10_800
 def sampler_job(
     pubs: Iterable[SamplerPubLike],
     *,
+    platform: Platform,
     backend: str,
     shots: int | None,
-    options: Mapping[str, Any] | None,
+    options: SamplerOptions | Mapping[str, Any] | None,
     tags: Iterable[str],
     private: bool,
     max_time: int | None,
@@ -30,16 +34,17 @@ def sampler_job(
 ) -> JobRequest[SamplerResult]:
     """Return a checked sampler job (`UsageError` for whatever the service is sure to refuse)."""
     checked = pub_rules.sampler_pubs(pubs, backend=_name(backend), shots=shots)
-    params = wire.sampler_params(checked, options)
+    params = wire.sampler_params(checked, _options(SamplerOptions, options, platform))
     return _job(wire.SAMPLER, backend, params, tags, private, max_time, session_id)
 
 
 def estimator_job(
     pubs: Iterable[EstimatorPubLike],
     *,
+    platform: Platform,
     backend: str,
     precision: float | None,
-    options: Mapping[str, Any] | None,
+    options: EstimatorOptions | Mapping[str, Any] | None,
     tags: Iterable[str],
     private: bool,
     max_time: int | None,
@@ -47,8 +52,26 @@ def estimator_job(
 ) -> JobRequest[EstimatorResult]:
     """Return a checked estimator job (`UsageError` for whatever the service is sure to refuse)."""
     checked = pub_rules.estimator_pubs(pubs, backend=_name(backend), precision=precision)
-    params = wire.estimator_params(checked, options)
+    params = wire.estimator_params(checked, _options(EstimatorOptions, options, platform))
     return _job(wire.ESTIMATOR, backend, params, tags, private, max_time, session_id)
+
+
+def _options(kind: type[P], options: P | Mapping[str, Any] | None, platform: Platform) -> P | Mapping[str, Any] | None:
+    """
+    Return checked options.
+
+    On the legacy platform a mapping goes out as it is: that platform takes options that today's refuses
+    (``transpilation``), and nobody can say any more what it made of the rest.
+    """
+    if options is None or isinstance(options, kind):
+        return options
+    if not isinstance(options, Mapping):
+        raise InvalidOption(f"options is a {kind.__name__} or a mapping, not {type(options).__name__}")
+    if platform is Platform.LEGACY:
+        return options
+    if "transpilation" in options:
+        raise InvalidOption("the option 'transpilation' is the legacy platform's alone: transpile before submitting")
+    return kind.of(options)
 
 
 def _job(
@@ -69,6 +92,24 @@ def _job(
         max_time=checked_time(max_time, _LONGEST),
         session_id=session_id,
     )
+
+
+def program_job(
+    program: Program[R],
+    params: Mapping[str, Any],
+    *,
+    backend: str,
+    tags: Iterable[str],
+    private: bool,
+    max_time: int | None,
+    session_id: str | None,
+) -> JobRequest[R]:
+    """Return a job of any program; its params are the service's to judge."""
+    if not isinstance(program.id, str) or not program.id:
+        raise UsageError(f"a program's id is a text, such as 'executor', not {program.id!r}")
+    if not isinstance(params, Mapping):
+        raise UsageError(f"params is a mapping, not {type(params).__name__}")
+    return _job(program, _name(backend), params, tags, private, max_time, session_id)
 
 
 def _name(backend: object) -> str:

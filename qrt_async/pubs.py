@@ -5,18 +5,26 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
 import attrs
 
 from qrt_async.errors import InvalidPub, UsageError
 from qrt_async.models.pubs import EstimatorPub, IsaCircuit, Numbers, ParameterValues, SamplerPub
+from qrt_async.models.typed import Npy, Qpy
 from qrt_async.wire import observables
 
 P = TypeVar("P", SamplerPub, EstimatorPub)
 
-SamplerPubLike = str | IsaCircuit | SamplerPub | Sequence[Any]
-"""A PUB as one may write it: a circuit, ``(circuit, parameters, shots)`` with the end left out, or a `SamplerPub`."""
+if TYPE_CHECKING:
+    from qiskit.circuit import QuantumCircuit
+
+SamplerPubLike = Union[str, IsaCircuit, Qpy, "QuantumCircuit", SamplerPub, Sequence[Any]]
+"""
+A PUB as one may write it: a circuit, ``(circuit, parameters, shots)`` with the end left out, or a `SamplerPub`.
+
+A circuit is OpenQASM text, an `IsaCircuit`, or Qiskit's ``QuantumCircuit``, transpiled for the backend.
+"""
 
 EstimatorPubLike = EstimatorPub | Sequence[Any]
 """``(circuit, observables, parameters, precision)`` with the end left out from the third on, or an `EstimatorPub`."""
@@ -57,8 +65,8 @@ def estimator_pubs(
 
 
 def _several(pubs: object) -> list[object]:
-    if isinstance(pubs, str | bytes | IsaCircuit | SamplerPub | EstimatorPub | Mapping):
-        raise InvalidPub(f"pubs is a list of PUBs, not one {type(cast(object, pubs)).__name__}: write [pub]")
+    if isinstance(pubs, str | bytes | IsaCircuit | Qpy | SamplerPub | EstimatorPub | Mapping) or _is_circuit(pubs):
+        raise InvalidPub(f"pubs is a list of PUBs, not one {type(pubs).__name__}: write [pub]")
     if not isinstance(pubs, Iterable):
         raise InvalidPub(f"pubs is a list of PUBs, not {type(pubs).__name__}")
     found = list(cast(Iterable[object], pubs))
@@ -70,8 +78,8 @@ def _several(pubs: object) -> list[object]:
 def _sampler_pub(value: object, index: int) -> SamplerPub:
     if isinstance(value, SamplerPub):
         return value
-    if isinstance(value, str | IsaCircuit):
-        return SamplerPub(value)
+    if isinstance(value, str | IsaCircuit | Qpy) or _is_circuit(value):
+        return SamplerPub(cast(Any, value))
     parts = _parts(value, index, 1, 3, "(circuit, parameters, shots)")
     return SamplerPub(*parts)
 
@@ -79,7 +87,7 @@ def _sampler_pub(value: object, index: int) -> SamplerPub:
 def _estimator_pub(value: object, index: int) -> EstimatorPub:
     if isinstance(value, EstimatorPub):
         return value
-    if isinstance(value, str | IsaCircuit):
+    if isinstance(value, str | IsaCircuit | Qpy) or _is_circuit(value):
         raise InvalidPub(f"PUB {index}: an estimator needs observables: (circuit, observables)")
     parts = _parts(value, index, 2, 4, "(circuit, observables, parameters, precision)")
     return EstimatorPub(*parts)
@@ -96,26 +104,54 @@ def _parts(value: object, index: int, least: int, most: int, form: str) -> Seque
 
 def _checked_sampler(pub: SamplerPub, backend: str, index: int) -> SamplerPub:
     place = f"PUB {index}"
-    return SamplerPub(
-        _circuit(pub.circuit, backend, place),
-        _parameters(pub.parameters, place),
-        _shots(pub.shots, f"{place}: shots"),
-    )
+    shots = _shots(pub.shots, f"{place}: shots")
+    if _is_circuit(pub.circuit):
+        from qrt_async import qiskit_bridge
+
+        return qiskit_bridge.sampler_pub(attrs.evolve(pub, shots=shots), place)
+    circuit = _circuit(pub.circuit, backend, place)
+    return SamplerPub(circuit, _parameters(pub.parameters, circuit, place), shots)
 
 
 def _checked_estimator(pub: EstimatorPub, backend: str, index: int) -> EstimatorPub:
     place = f"PUB {index}"
+    precision = _precision(pub.precision, f"{place}: precision")
+    at = f"{place}: observables"
+    found, width = observables.checked(_plain_observables(pub.observables, at), at)
+    if _is_circuit(pub.circuit):
+        from qrt_async import qiskit_bridge
+
+        changed = attrs.evolve(pub, observables=found, precision=precision)
+        return qiskit_bridge.estimator_pub(changed, width, place)
     circuit = _circuit(pub.circuit, backend, place)
-    found, width = observables.checked(pub.observables, f"{place}: observables")
     if isinstance(circuit, IsaCircuit) and width != len(circuit.layout):
         raise InvalidPub(
             f"{place}: observables have {width} letters, but the original circuit has {len(circuit.layout)} qubits"
         )
-    precision = _precision(pub.precision, f"{place}: precision")
-    return EstimatorPub(circuit, found, _parameters(pub.parameters, place), precision)
+    return EstimatorPub(circuit, found, _parameters(pub.parameters, circuit, place), precision)
 
 
-def _circuit(value: object, backend: str, place: str) -> str | IsaCircuit:
+def _is_qiskits(value: object) -> bool:
+    """Return whether a value is of a class of Qiskit's, which is not imported to find out."""
+    return any(kind.__module__.partition(".")[0] == "qiskit" for kind in type(value).__mro__)
+
+
+def _is_circuit(value: object) -> bool:
+    return _is_qiskits(value) and any(kind.__name__ == "QuantumCircuit" for kind in type(value).__mro__)
+
+
+def _plain_observables(value: object, place: str) -> object:
+    if _is_qiskits(value):
+        from qrt_async import qiskit_bridge
+
+        return qiskit_bridge.observables(value, place)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        items = cast(Sequence[object], value)
+        return [_plain_observables(item, f"{place}[{i}]") for i, item in enumerate(items)]
+    return value
+
+
+def _circuit(value: object, backend: str, place: str) -> str | IsaCircuit | Qpy:
     if isinstance(value, IsaCircuit):
         if value.backend != backend:
             raise InvalidPub(
@@ -123,8 +159,12 @@ def _circuit(value: object, backend: str, place: str) -> str | IsaCircuit:
                 f"transpile it again with backend={backend!r}"
             )
         return value
+    if isinstance(value, Qpy) and value.kind == "QuantumCircuit":
+        return value
     if not isinstance(value, str):
-        raise InvalidPub(f"{place}: a circuit is OpenQASM text or an IsaCircuit, not {type(value).__name__}")
+        raise InvalidPub(
+            f"{place}: a circuit is OpenQASM text, an IsaCircuit or a QuantumCircuit, not {type(value).__name__}"
+        )
     if not value.strip():
         raise InvalidPub(f"{place}: the circuit is an empty text")
     return value
@@ -161,10 +201,16 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _parameters(value: object, place: str) -> ParameterValues:
-    if value is None:
-        return None
+def _parameters(value: object, circuit: object, place: str) -> ParameterValues:
+    if value is None or isinstance(value, Npy):
+        return value
+    if _is_qiskits(value):
+        from qrt_async import qiskit_bridge
+
+        value = qiskit_bridge.bindings(cast(Any, value))
     if isinstance(value, Mapping):
+        if isinstance(circuit, Qpy):
+            raise InvalidPub(f"{place}: the parameters of a Qpy go by position, in the order of the circuit's own")
         named = cast(Mapping[object, object], value)
         for name in named:
             if not isinstance(name, str) or not name:

@@ -12,6 +12,7 @@ import attrs
 from qrt_async.engine import Engine
 from qrt_async.errors import ApiError, NotFound, QrtError, SessionNotEnded, UsageError
 from qrt_async.jobs import Job, Jobs
+from qrt_async.models.primitive_options import EstimatorOptions, SamplerOptions
 from qrt_async.models.results import EstimatorResult, SamplerResult
 from qrt_async.models.sessions import SessionDetails, SessionMode
 from qrt_async.primitives import checked_time, estimator_job, sampler_job
@@ -21,6 +22,36 @@ from qrt_async.wire.call import Call
 
 _EIGHT_HOURS = 28_800
 _LONGEST = 2_147_483_647
+
+
+@attrs.frozen
+class Sessions:
+    """Sessions by their ids, for those who open and end them apart; whoever can uses `client.session`."""
+
+    _engine: Engine
+
+    async def create(self, backend: str, *, mode: str = "dedicated", max_time: int | None = None) -> SessionDetails:
+        """Open a session (``POST /sessions``) that lasts until it is ended, `max_time` seconds at most."""
+        checked = _checked_time(max_time)
+        call = wire.create(
+            self._engine.account.dialect, backend=_checked_name(backend), mode=_checked_mode(mode), max_time=checked
+        )
+        details = await self._engine.run(call)
+        for message in details.messages:
+            self._engine.notices.tell(message)
+        return details
+
+    async def get(self, session_id: str) -> SessionDetails:
+        """Return how a session stands (``GET /sessions/{id}``)."""
+        return await self._engine.run(wire.get(session_id))
+
+    async def drain(self, session_id: str) -> None:
+        """Take no more jobs; what is queued still runs, then the session closes (``PATCH /sessions/{id}``)."""
+        await self._engine.run(wire.drain(session_id))
+
+    async def cancel(self, session_id: str) -> None:
+        """Close at once: queued jobs never run, running ones finish (``DELETE /sessions/{id}/close``)."""
+        await self._engine.run(wire.close(session_id))
 
 
 @attrs.define(eq=False)
@@ -61,7 +92,7 @@ class Session:
         pubs: Iterable[SamplerPubLike],
         *,
         shots: int | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: SamplerOptions | Mapping[str, Any] | None = None,
         tags: Iterable[str] = (),
         private: bool = False,
         max_time: int | None = None,
@@ -69,6 +100,7 @@ class Session:
         """Submit a sampler job to this session; see :meth:`Client.sampler`."""
         request = sampler_job(
             pubs,
+            platform=self._engine.account.platform,
             backend=self.backend,
             shots=shots,
             options=options,
@@ -84,7 +116,7 @@ class Session:
         pubs: Iterable[EstimatorPubLike],
         *,
         precision: float | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: EstimatorOptions | Mapping[str, Any] | None = None,
         tags: Iterable[str] = (),
         private: bool = False,
         max_time: int | None = None,
@@ -92,6 +124,7 @@ class Session:
         """Submit an estimator job to this session; see :meth:`Client.estimator`."""
         request = estimator_job(
             pubs,
+            platform=self._engine.account.platform,
             backend=self.backend,
             precision=precision,
             options=options,
@@ -119,9 +152,8 @@ class Session:
         return self
 
     async def _create(self) -> str:
-        dialect = self._engine.account.dialect
-        call = wire.create(dialect, backend=self.backend, mode=self.mode, max_time=self.max_time)
-        return (await self._engine.run(call)).id
+        details = await Sessions(self._engine).create(self.backend, mode=self.mode, max_time=self.max_time)
+        return details.id
 
     async def _undo(self, creation: asyncio.Future[str]) -> None:
         """End a session whose caller was cancelled while it was being made."""
@@ -183,10 +215,21 @@ async def _regardless(work: Awaitable[None]) -> None:
 
 def session(engine: Engine, jobs: Jobs, *, backend: str, mode: str, max_time: int | None) -> Session:
     """Return a session that is not open yet; nothing is sent."""
+    return Session(_checked_name(backend), _checked_mode(mode), _checked_time(max_time), engine, jobs)
+
+
+def _checked_mode(mode: str) -> SessionMode:
     try:
-        chosen = SessionMode(mode)
+        return SessionMode(mode)
     except ValueError:
         raise UsageError(f"mode is 'dedicated' or 'batch', not {mode!r}") from None
+
+
+def _checked_name(backend: str) -> str:
     if not isinstance(backend, str) or not backend:
         raise UsageError(f"backend is a backend's name, such as 'ibm_fez', not {backend!r}")
-    return Session(backend, chosen, checked_time(max_time, _LONGEST) or _EIGHT_HOURS, engine, jobs)
+    return backend
+
+
+def _checked_time(max_time: int | None) -> int:
+    return checked_time(max_time, _LONGEST) or _EIGHT_HOURS

@@ -8,14 +8,25 @@ from typing import Any
 
 import attrs
 
+from qrt_async.models.answer import Answer
+
+
+@attrs.frozen
+class WaitTimes:
+    """How long jobs waited lately, in seconds: on average, half of them at most, 95 of 100 at most."""
+
+    average: int
+    p50: int
+    p95: int
+
 
 @attrs.frozen(kw_only=True)
-class Backend:
+class Backend(Answer):
     """
     A backend as the list of backends shows it.
 
     On the legacy platform, and under versions before 2025-01-01, the list holds names alone; then everything else is
-    None (``GET /backends``).
+    None (``GET /backends``). Errors are probabilities; `clops` is circuit layer operations a second.
     """
 
     name: str
@@ -24,6 +35,13 @@ class Backend:
     queue_length: int | None = None
     qubits: int | None = None
     simulator: bool | None = None
+    clops: float | None = None
+    processor: str | None = None
+    two_qubit_error_best: float | None = None
+    two_qubit_error_median: float | None = None
+    two_qubit_error_layered: float | None = None
+    readout_error_median: float | None = None
+    wait: WaitTimes | None = None
 
     @property
     def operational(self) -> bool | None:
@@ -32,7 +50,7 @@ class Backend:
 
 
 @attrs.frozen(kw_only=True)
-class BackendStatus:
+class BackendStatus(Answer):
     """How a backend is doing now (``GET /backends/{name}/status``)."""
 
     pending_jobs: int
@@ -43,7 +61,7 @@ class BackendStatus:
 
 
 @attrs.frozen(kw_only=True)
-class BackendConfiguration:
+class BackendConfiguration(Answer):
     """
     What a backend is able to do (``GET /backends/{name}/configuration``).
 
@@ -87,7 +105,7 @@ class GateCalibration:
 
 
 @attrs.frozen(kw_only=True)
-class BackendProperties:
+class BackendProperties(Answer):
     """
     A backend's calibration (``GET /backends/{name}/properties``).
 

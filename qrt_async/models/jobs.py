@@ -9,6 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from qrt_async.errors import InvalidOption
+from qrt_async.models.answer import Answer, Remark
+
 R = TypeVar("R")
 
 
@@ -56,11 +59,13 @@ class JobStatus(enum.StrEnum):
 
 
 @attrs.frozen(kw_only=True)
-class JobDetails:
+class JobDetails(Answer):
     """
-    A job as the service describes it (``GET /jobs/{id}``).
+    A job as the service describes it (``GET /jobs/{id}``, ``GET /jobs``).
 
-    `reason`, `code` and `solution` explain a bad end; `qpu_seconds` is what is charged, None until it is known.
+    `reason`, `code` and `solution` explain a bad end; `qpu_seconds` is what is charged, None until it is known, and
+    `usage_status` says whether that is final. `params` are the job's inputs where they were asked for; a private job's
+    are empty.
     """
 
     id: str
@@ -76,6 +81,75 @@ class JobDetails:
     code: int | None = None
     solution: str | None = None
     qpu_seconds: float | None = None
+    usage_status: str | None = None
+    estimated_seconds: float | None = None
+    user_id: str | None = None
+    runtime: str | None = None
+    calibration_id: str | None = None
+    params: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class JobMetrics(Answer):
+    """
+    What a job took (``GET /jobs/{id}/metrics``), in whatever version said it.
+
+    `qpu_seconds` is what is charged; the queue position and the estimates are those of older versions and the legacy
+    platform, None elsewhere.
+    """
+
+    created: dt.datetime | None = None
+    running: dt.datetime | None = None
+    finished: dt.datetime | None = None
+    qpu_seconds: float | None = None
+    usage_status: str | None = None
+    circuits_execution_time_ns: float | None = None
+    qiskit_version: str | None = None
+    caller: str | None = None
+    position_in_queue: int | None = None
+    position_in_provider: int | None = None
+    estimated_start: dt.datetime | None = None
+    estimated_completion: dt.datetime | None = None
+    circuits: int | None = None
+    qubits: tuple[int, ...] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class JobFilter:
+    """
+    Which jobs a list is to hold (``GET /jobs``); None asks for all.
+
+    `pending` True means queued and running jobs, False finished ones; `tags` must all be there; the bounds of the
+    creation time belong to the range. `limit` is the size of a page, 200 at most.
+    """
+
+    pending: bool | None = None
+    program: str | None = None
+    backend: str | None = None
+    session_id: str | None = None
+    tags: tuple[str, ...] = ()
+    created_after: dt.datetime | None = None
+    created_before: dt.datetime | None = None
+    oldest_first: bool = False
+    params: bool = False
+    limit: int = attrs.field(default=200)
+    offset: int = 0
+
+    @limit.validator
+    def _check_limit(self, _: object, value: int) -> None:
+        # the service would silently take its default for anything else
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 200:
+            raise InvalidOption(f"limit is a whole number from 1 to 200, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class JobPage(Answer):
+    """One page of a list of jobs; `limit` is the size that the service gave it, `count` the number of all."""
+
+    jobs: tuple[JobDetails, ...]
+    limit: int | None = None
+    offset: int | None = None
+    count: int | None = None
 
 
 @attrs.frozen
@@ -99,10 +173,20 @@ class JobRequest(Generic[R]):
     session_id: str | None = None
 
 
-@attrs.frozen
-class Submitted:
-    """What the service answers to a submission."""
+@attrs.frozen(kw_only=True)
+class Submitted(Answer):
+    """What the service answers to a submission; `messages` are its remarks."""
 
     id: str
     backend: str | None = None
     session_id: str | None = None
+    messages: tuple[Remark, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class CancelOutcome:
+    """What became of one job that was to be cancelled: `error` is None where it is over now."""
+
+    job_id: str
+    cancelled: bool
+    error: Exception | None = None

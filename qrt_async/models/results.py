@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 import attrs
 
 from qrt_async.errors import NoSuchRegister
+from qrt_async.models.equality import BY_VALUE, same
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,8 +53,6 @@ class BitArray:
             and self.array.shape == other.array.shape
             and bool((self.array == other.array).all())
         )
-
-    __hash__ = None  # type: ignore[assignment]
 
     def __getitem__(self, index: Index) -> BitArray:
         """Return the part of a parameter sweep at `index`; shots are never split."""
@@ -127,6 +126,7 @@ class PubData(Mapping[str, V]):
     """
 
     _fields: Mapping[str, V]
+    _shape: tuple[int, ...] | None = None
 
     def __getitem__(self, name: str) -> V:
         try:
@@ -135,7 +135,7 @@ class PubData(Mapping[str, V]):
             raise self._missing(name) from None
 
     def __getattr__(self, name: str) -> V:
-        if name.startswith("__") or name == "_fields":
+        if name.startswith("__") or name in {"_fields", "_shape"}:
             raise AttributeError(name)
         return self[name]
 
@@ -156,43 +156,46 @@ class PubData(Mapping[str, V]):
         if not isinstance(other, PubData) or type(self) is not type(other):
             return NotImplemented
         theirs = cast(PubData[Any], other)
-        return list(self) == list(theirs) and all(_same(self[name], theirs[name]) for name in self)
-
-    __hash__ = None  # type: ignore[assignment]
+        return list(self) == list(theirs) and all(same(self[name], theirs[name]) for name in self)
 
     def _missing(self, name: str) -> NoSuchRegister:
         have = ", ".join(map(repr, self._fields)) or "none"
         return NoSuchRegister(f"this result has no {name!r}; it has {have}")
 
 
-def _same(one: Any, other: Any) -> bool:
-    import numpy as np
-
-    if isinstance(one, np.ndarray):
-        return bool(np.array_equal(cast("NDArray[Any]", one), other, equal_nan=True))
-    return bool(one == other)
+def stated_shape(data: PubData[Any]) -> tuple[int, ...] | None:
+    """Return the shape that the service stated for all of a PUB's values, None where the body said nothing of it."""
+    return data._shape  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - an attribute without underscore could not be told from a register
 
 
 class SamplerData(PubData[BitArray]):
-    """The classical registers of one PUB, each as a :class:`BitArray`."""
+    """
+    The classical registers of one PUB, each as a :class:`BitArray`.
+
+    With the option ``execution.meas_type`` set to ``"kerneled"`` or ``"avg_kerneled"`` they are complex arrays instead,
+    of shape ``(*sweep, shots, bits)`` and ``(*sweep, bits)``.
+    """
 
 
-class EstimatorData(PubData["NDArray[np.float64]"]):
+class EstimatorData(PubData["NDArray[np.float64] | None"]):
     """
     The expectation values of one PUB, and what came with them.
 
-    Every array has the broadcast shape of the observables and the parameter sets, ``()`` for one of each.
+    `evs`, `stds` and `ensemble_standard_error` have the broadcast shape of the observables and the parameter sets,
+    ``()`` for one of each. Zero-noise extrapolation adds `evs_noise_factors`, `stds_noise_factors` and
+    `ensemble_stds_noise_factors` of shape ``(*shape, noise factors)``, and `evs_extrapolated` and `stds_extrapolated`
+    of shape ``(*shape, extrapolators, extrapolated noise factors)``. A value that the service left empty is None.
     """
 
     @property
     def evs(self) -> NDArray[np.float64]:
         """The expectation values."""
-        return self["evs"]
+        return cast("NDArray[np.float64]", self["evs"])
 
     @property
     def stds(self) -> NDArray[np.float64]:
         """Their standard errors."""
-        return self["stds"]
+        return cast("NDArray[np.float64]", self["stds"])
 
 
 @attrs.frozen
@@ -200,7 +203,7 @@ class PubResult(Generic[D]):
     """The result of one PUB."""
 
     data: D
-    metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=BY_VALUE)
 
 
 @attrs.frozen
@@ -208,7 +211,7 @@ class PrimitiveResult(Sequence[PubResult[D]]):
     """The results of a job, one per PUB in the order of submission."""
 
     pubs: tuple[PubResult[D], ...]
-    metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any], eq=BY_VALUE)
 
     @overload
     def __getitem__(self, index: int) -> PubResult[D]: ...
@@ -219,6 +222,25 @@ class PrimitiveResult(Sequence[PubResult[D]]):
 
     def __len__(self) -> int:
         return len(self.pubs)
+
+    def to_qiskit(self) -> Any:
+        """
+        Return Qiskit's own ``PrimitiveResult``, as the official client decodes it from the same body.
+
+        Execution spans and layer errors in the metadata become the official client's classes where it is installed, and
+        stay those of this package where it is not.
+
+        Raises:
+            MissingExtra: Qiskit is not installed.
+
+        """
+        from qrt_async import qiskit_bridge
+
+        return qiskit_bridge.primitive_result(self)
+
+
+class QuasiData(PubData[Mapping[int, float]]):
+    """What version 1 of the sampler gave: `quasi_dist`, the quasi-probability of each value."""
 
 
 SamplerResult = PrimitiveResult[SamplerData]

@@ -20,6 +20,8 @@ class Host(enum.Enum):
     API = "api"
     AUTH = "auth"
     TRANSPILER = "transpiler"
+    SEARCH = "search"
+    CATALOG = "catalog"
 
 
 class Replay(enum.Enum):

@@ -8,10 +8,12 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import attrs
 import cattrs
 import cattrs.gen
 
 from qrt_async.errors import ProtocolError
+from qrt_async.models.answer import Answer, Remark
 
 T = TypeVar("T")
 
@@ -33,6 +35,11 @@ def _strict(kind: type, *accepted: type) -> Any:
 
 def _name(value: Any) -> str:
     return "null" if value is None else type(value).__name__
+
+
+def _remark(value: Any, kind: Any) -> Any:
+    """Read a remark: a text, or an object with its text under ``data``."""
+    return _strict(str)(value.get("data") if isinstance(value, dict) else value, kind)
 
 
 def _moment(value: Any, _: Any) -> dt.datetime:
@@ -61,17 +68,17 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
     converter.register_structure_hook(int, _strict(int))
     converter.register_structure_hook(float, _strict(float, int))
     converter.register_structure_hook(dt.datetime, _moment)
+    converter.register_structure_hook_func(lambda kind: kind is Remark, _remark)
+    converter.register_structure_hook_factory(_is_ours, functools.partial(_object_reader, converter))
     return converter
 
 
-_fast = _converter(detailed=False)
-_detailed = _converter(detailed=True)
+_NAMES: dict[type, dict[str, str]] = {}
 
 
 def wire_names(model: type, **names: str) -> None:
     """Declare under which key the wire holds a field of `model`, where the two differ."""
-    renamed: Any = {field: cattrs.gen.override(rename=key) for field, key in names.items()}
-    wire_form(model, lambda converter: cattrs.gen.make_dict_structure_fn(model, converter, **renamed))
+    _NAMES[model] = names
 
 
 def wire_form(model: Any, hook: Callable[[cattrs.Converter], Callable[[Any, Any], Any]]) -> None:
@@ -86,6 +93,33 @@ def wire_form(model: Any, hook: Callable[[cattrs.Converter], Callable[[Any, Any]
 
 def _made(hook: Callable[[cattrs.Converter], Callable[[Any, Any], Any]], converter: cattrs.Converter, _: Any) -> Any:
     return hook(converter)
+
+
+def _is_ours(kind: Any) -> bool:
+    return isinstance(kind, type) and (kind in _NAMES or issubclass(kind, Answer))
+
+
+def _object_reader(converter: cattrs.Converter, model: Any) -> Callable[[Any, Any], Any]:
+    """Return the reader of a JSON object; an answer keeps the keys that it does not know."""
+    names = _NAMES.get(model, {})
+    aside: dict[str, Any] = dict.fromkeys(_ASIDE, cattrs.gen.override(omit=True)) if issubclass(model, Answer) else {}
+    renamed: dict[str, Any] = {field: cattrs.gen.override(rename=key) for field, key in names.items()}
+    read = cattrs.gen.make_dict_structure_fn(model, converter, **renamed, **aside)
+    if not aside:
+        return read
+    known = {names.get(field.name, field.name) for field in attrs.fields(model) if field.name not in _ASIDE}
+
+    def structure(value: Any, kind: Any) -> Any:
+        found = read(value, kind)
+        extra = {key: item for key, item in value.items() if key not in known}
+        return attrs.evolve(found, extra=extra) if extra else found
+
+    return structure
+
+
+_ASIDE = ("extra", "request_id")
+_fast = _converter(detailed=False)
+_detailed = _converter(detailed=True)
 
 
 def load(value: Any, model: type[T], *, operation: str) -> T:

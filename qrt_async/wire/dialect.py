@@ -31,10 +31,14 @@ class HubGroupProject:
 
 @attrs.frozen
 class Dialect:
-    """Platform, version and instance: all that a body or a header depends on besides the operation itself."""
+    """
+    Platform, version and instance: all that a body or a header depends on besides the operation itself.
+
+    `instance` is None while it is still to be found among those that the key can use.
+    """
 
     platform: Platform
-    instance: str | HubGroupProject
+    instance: str | HubGroupProject | None
     api_version: str = API_VERSION
 
     @property

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import attrs
 
-from qrt_async.models.jobs import JobDetails, JobRequest, JobStatus, Submitted
+from qrt_async.models.answer import Answer
+from qrt_async.models.jobs import JobDetails, JobFilter, JobMetrics, JobPage, JobRequest, JobStatus, Submitted
 from qrt_async.wire import codec
 from qrt_async.wire.call import Call, Patience, Replay, Reply, buffered, json_body, path, query
 from qrt_async.wire.dialect import Dialect
-from qrt_async.wire.outcome import nothing, reading
+from qrt_async.wire.outcome import nothing, read_as, reading, stamped
 
 R = TypeVar("R")
 
@@ -36,11 +37,20 @@ class _Program:
 @attrs.frozen
 class _Usage:
     seconds: float | None = None
+    quantum_seconds: float | None = None
     qpu_charge_time_seconds: float | None = None
+    status: str | None = None
+    circuits_execution_time_ns: float | None = None
+
+    @property
+    def charged(self) -> float | None:
+        """The charged seconds, under whichever name the version gives them."""
+        named = (self.qpu_charge_time_seconds, self.quantum_seconds, self.seconds)
+        return next((value for value in named if value is not None), None)
 
 
-@attrs.frozen
-class _Job:
+@attrs.frozen(kw_only=True)
+class _Job(Answer):
     id: str
     program: _Program
     state: _State
@@ -52,6 +62,52 @@ class _Job:
     private: bool | None = None
     cost: int | None = None
     usage: _Usage | None = None
+    estimated_running_time_seconds: float | None = None
+    user_id: str | None = None
+    runtime: str | None = None
+    calibration_id: str | None = None
+    params: dict[str, Any] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _Page(Answer):
+    jobs: tuple[_Job, ...]
+    limit: int | None = None
+    offset: int | None = None
+    count: int | None = None
+
+
+@attrs.frozen
+class _Timestamps:
+    created: dt.datetime | None = None
+    running: dt.datetime | None = None
+    finished: dt.datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _Metrics(Answer):
+    timestamps: _Timestamps | None = None
+    usage: _Usage | None = None
+    bss: _Usage | None = None
+    circuits_execution_time_ns: float | None = None
+    qiskit_version: str | None = None
+    caller: str | None = None
+    position_in_queue: int | None = None
+    position_in_provider: int | None = None
+    estimated_start_time: dt.datetime | None = None
+    estimated_completion_time: dt.datetime | None = None
+    num_circuits: int | None = None
+    num_qubits: tuple[int, ...] | None = None
+
+
+@attrs.frozen
+class _Tags:
+    tags: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class _Url:
+    url: str
 
 
 codec.wire_names(_State, legacy_code="reasonCode")
@@ -86,25 +142,54 @@ def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
     )
 
 
-def get(job_id: str) -> Call[JobDetails]:
-    """``GET /jobs/{id}``, without the inputs."""
-
-    def read(reply: Reply) -> JobDetails:
-        job = codec.load(codec.parse(reply.body, operation="jobs.get"), _Job, operation="jobs.get")
-        return _details(job)
-
+def get(job_id: str, *, params: bool = False) -> Call[JobDetails]:
+    """``GET /jobs/{id}``, without the inputs unless `params` asks for them."""
     return Call(
         operation="jobs.get",
         method="GET",
         path=path("jobs", job_id),
-        query=query([("exclude_params", True)]),
-        read=buffered(read),
+        query=query([("exclude_params", not params)]),
+        read=buffered(lambda reply: stamped(_details(read_as(_Job, reply, operation="jobs.get")), reply)),
+    )
+
+
+def list_jobs(dialect: Dialect, wanted: JobFilter) -> Call[JobPage]:
+    """``GET /jobs``: one page, newest first unless asked for otherwise."""
+    pairs = [
+        ("limit", wanted.limit),
+        ("offset", wanted.offset or None),
+        ("pending", wanted.pending),
+        ("program", wanted.program),
+        ("backend", wanted.backend),
+        ("session_id", wanted.session_id),
+        ("created_after", _time(wanted.created_after)),
+        ("created_before", _time(wanted.created_before)),
+        ("sort", "ASC" if wanted.oldest_first else None),
+        ("exclude_params", not wanted.params),
+        ("provider", str(dialect.legacy) if dialect.legacy else None),
+        *(("tags", tag) for tag in wanted.tags),
+    ]
+    return Call(operation="jobs.list", method="GET", path="/jobs", query=query(pairs), read=buffered(_page))
+
+
+def _time(moment: dt.datetime | None) -> str | None:
+    return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z") if moment else None
+
+
+def _page(reply: Reply) -> JobPage:
+    found = read_as(_Page, reply, operation="jobs.list")
+    return JobPage(
+        jobs=tuple(stamped(_details(job), reply) for job in found.jobs),
+        limit=found.limit,
+        offset=found.offset,
+        count=found.count,
+        extra=found.extra,
+        request_id=found.request_id,
     )
 
 
 def _details(job: _Job) -> JobDetails:
     usage = job.usage or _Usage()
-    charged = usage.seconds if usage.qpu_charge_time_seconds is None else usage.qpu_charge_time_seconds
     code = job.state.reason_code if job.state.reason_code is not None else _number(job.state.legacy_code)
     return JobDetails(
         id=job.id,
@@ -119,7 +204,14 @@ def _details(job: _Job) -> JobDetails:
         reason=job.state.reason or None,
         code=code,
         solution=job.state.reason_solution or None,
-        qpu_seconds=charged,
+        qpu_seconds=usage.charged,
+        usage_status=usage.status,
+        estimated_seconds=job.estimated_running_time_seconds,
+        user_id=job.user_id,
+        runtime=job.runtime,
+        calibration_id=job.calibration_id,
+        params=job.params,
+        extra=job.extra,
     )
 
 
@@ -137,24 +229,115 @@ def _status(job: _Job, code: int | None) -> JobStatus:
 
 def cancel(job_id: str) -> Call[None]:
     """``POST /jobs/{id}/cancel``: 409 where the job is over already."""
-    return Call(
-        operation="jobs.cancel",
-        method="POST",
-        path=path("jobs", job_id, "cancel"),
-        read=nothing(),
-    )
+    return Call(operation="jobs.cancel", method="POST", path=path("jobs", job_id, "cancel"), read=nothing())
+
+
+def delete(job_id: str) -> Call[None]:
+    """``DELETE /jobs/{id}``: the job and its data; refused while it is not over."""
+    return Call(operation="jobs.delete", method="DELETE", path=path("jobs", job_id), read=nothing())
 
 
 def results(job_id: str, decode: Callable[[bytes], R]) -> Call[R | None]:
     """``GET /jobs/{id}/results``: None for the 204 that means that there is no result (yet)."""
+    return _body_of(job_id, "results", decode)
 
+
+def interim_results(job_id: str) -> Call[str | None]:
+    """``GET /jobs/{id}/interim_results`` of the legacy platform, kept for two days; None where there are none."""
+    return _body_of(job_id, "interim_results", _text)
+
+
+def _body_of(job_id: str, what: str, decode: Callable[[bytes], R]) -> Call[R | None]:
     def read(reply: Reply) -> R | None:
         return decode(reply.body) if reply.head.status != 204 and reply.body else None
 
     return Call(
-        operation="jobs.results",
+        operation=f"jobs.{what}",
         method="GET",
-        path=path("jobs", job_id, "results"),
+        path=path("jobs", job_id, what),
         patience=Patience.RESULTS,
         read=buffered(read),
+    )
+
+
+def logs(job_id: str) -> Call[str]:
+    """``GET /jobs/{id}/logs``: text, even where it looks like JSON; 404 until the job is over."""
+    return Call(
+        operation="jobs.logs",
+        method="GET",
+        path=path("jobs", job_id, "logs"),
+        read=buffered(lambda reply: _text(reply.body)),
+    )
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+def metrics(job_id: str) -> Call[JobMetrics]:
+    """``GET /jobs/{id}/metrics``."""
+    return Call(
+        operation="jobs.metrics", method="GET", path=path("jobs", job_id, "metrics"), read=buffered(_read_metrics)
+    )
+
+
+def _read_metrics(reply: Reply) -> JobMetrics:
+    found = read_as(_Metrics, reply, operation="jobs.metrics")
+    times, usage = found.timestamps or _Timestamps(), found.usage or _Usage()
+    charged = usage.charged if usage.charged is not None else (found.bss or _Usage()).charged
+    nanoseconds = found.circuits_execution_time_ns
+    return JobMetrics(
+        created=times.created,
+        running=times.running,
+        finished=times.finished,
+        qpu_seconds=charged,
+        usage_status=usage.status,
+        circuits_execution_time_ns=usage.circuits_execution_time_ns if nanoseconds is None else nanoseconds,
+        qiskit_version=found.qiskit_version,
+        caller=found.caller,
+        position_in_queue=found.position_in_queue,
+        position_in_provider=found.position_in_provider,
+        estimated_start=found.estimated_start_time,
+        estimated_completion=found.estimated_completion_time,
+        circuits=found.num_circuits,
+        qubits=found.num_qubits,
+        extra=found.extra,
+        request_id=found.request_id,
+    )
+
+
+def replace_tags(job_id: str, tags: Iterable[str]) -> Call[None]:
+    """``PUT /jobs/{id}/tags``: all tags are replaced, none clears them."""
+    return Call(
+        operation="jobs.replace_tags",
+        method="PUT",
+        path=path("jobs", job_id, "tags"),
+        body=json_body({"tags": list(tags)}),
+        read=nothing(),
+    )
+
+
+def search_tags(text: str) -> Call[tuple[str, ...]]:
+    """``GET /tags``: the tags of jobs that hold `text` (3 to 100 characters)."""
+    return Call(
+        operation="tags.search",
+        method="GET",
+        path="/tags",
+        query=query([("type", "job"), ("search", text)]),
+        read=buffered(lambda reply: read_as(_Tags, reply, operation="tags.search").tags),
+    )
+
+
+def transpiled_circuits(job_id: str) -> Call[str]:
+    """
+    ``GET /jobs/{id}/transpiled_circuits``: the address of a document with the circuits.
+
+    The operation was removed with version 2026-02-01. The address is signed for a short time and is fetched without any
+    credential.
+    """
+    return Call(
+        operation="jobs.transpiled_circuits",
+        method="GET",
+        path=path("jobs", job_id, "transpiled_circuits"),
+        read=buffered(lambda reply: read_as(_Url, reply, operation="jobs.transpiled_circuits").url),
     )

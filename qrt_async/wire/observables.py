@@ -87,19 +87,20 @@ def on_program(circuit: IsaCircuit, observables: Observables) -> tuple[str, Obse
     text = circuit.text
     if width > circuit.width:
         text = f"{text.rstrip()}\nbarrier ${width - 1};\n"
-    return text, _moved(observables, circuit.layout, width)
+    return text, moved(observables, circuit.layout, width)
 
 
 def _support(term: str) -> Iterator[int]:
     return (i for i, letter in enumerate(reversed(term)) if letter != "I")
 
 
-def _moved(observables: Observables, layout: tuple[int, ...], width: int) -> Observables:
+def moved(observables: Observables, layout: tuple[int, ...], width: int) -> Observables:
+    """Return observables on a program of `width` qubits, the letter of qubit i at qubit ``layout[i]``, I elsewhere."""
     if isinstance(observables, str):
         return _moved_term(observables, layout, width)
     if isinstance(observables, Mapping):
         return {_moved_term(term, layout, width): weight for term, weight in observables.items()}
-    return tuple(_moved(item, layout, width) for item in observables)
+    return tuple(moved(item, layout, width) for item in observables)
 
 
 def _moved_term(term: str, layout: tuple[int, ...], width: int) -> str:

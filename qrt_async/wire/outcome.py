@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import attrs
 
 from qrt_async import errors
+from qrt_async.models.answer import Answer
 from qrt_async.wire import codec
 from qrt_async.wire.call import BufferedSink, Call, Reply, ReplyHead, Sink, buffered
 
@@ -42,7 +43,25 @@ def open_sink(call: Call[T], head: ReplyHead, now: Callable[[], dt.datetime]) ->
 
 def reading(model: type[T], *, operation: str) -> Callable[[ReplyHead], Sink[T]]:
     """Return the way to read a JSON body as `model`."""
-    return buffered(lambda reply: codec.load(codec.parse(reply.body, operation=operation), model, operation=operation))
+    return buffered(lambda reply: read_as(model, reply, operation=operation))
+
+
+def read_as(model: type[T], reply: Reply, *, operation: str) -> T:
+    """Return a JSON body as `model`, an answer with the id of its request."""
+    return stamped(codec.load(codec.parse(reply.body, operation=operation), model, operation=operation), reply)
+
+
+def stamped(found: T, reply: Reply) -> T:
+    """Return a model with the id of the request that it answers."""
+    request_id = request_id_of(reply.head)
+    if not isinstance(found, Answer) or request_id is None:
+        return found
+    return attrs.evolve(found, request_id=request_id)
+
+
+def request_id_of(head: ReplyHead) -> str | None:
+    """Return the name under which the service logged the request, where it says one."""
+    return head.headers.get("x-request-id") or head.headers.get("uber-trace-id")
 
 
 def nothing() -> Callable[[ReplyHead], Sink[None]]:
@@ -69,7 +88,7 @@ def error_of(reply: Reply, *, operation: str, now: dt.datetime) -> errors.ApiErr
         status=status,
         code=complaint.code,
         solution=complaint.solution,
-        trace=complaint.trace or reply.head.headers.get("uber-trace-id"),
+        trace=complaint.trace or request_id_of(reply.head),
         retry_after=retry_after(reply.head.headers.get("retry-after"), now),
     )
 

@@ -14,10 +14,11 @@ from qrt_async.models.results import (
     PrimitiveResult,
     PubData,
     PubResult,
+    QuasiData,
     SamplerData,
     SamplerResult,
 )
-from qrt_async.wire import codec
+from qrt_async.wire import codec, containers, typed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,11 +47,74 @@ def primitive(body: bytes) -> PrimitiveResult[Any]:
     return _primitive(body, None)
 
 
+def any_program(body: bytes) -> Any:
+    """
+    Return the result of any program: the model of a known shape, else the body's JSON with typed values decoded.
+
+    A primitive's result is a :class:`PrimitiveResult`, whichever form it comes in (version 1 of the sampler included),
+    the noise learner's a :class:`NoiseLearnerResult`, and the executor's an :class:`ExecutorResult`.
+    """
+    document = codec.parse(body, operation=_OPERATION)
+    if _is_plain(document) or typed.is_typed(document, "PrimitiveResult"):
+        return _primitive_of(document, None)
+    if "quasi_dists" in _members(document):
+        return _version_1(document)
+    return containers.decode(document, operation=_OPERATION)
+
+
+def _is_plain(document: Any) -> bool:
+    found = _members(document).get("results")
+    pubs = found if isinstance(found, list) else [None]
+    return all(isinstance(_members(pub).get("data"), dict) for pub in pubs)
+
+
+def _members(value: Any) -> dict[str, Any]:
+    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+
+
 def _primitive(body: bytes, kind: type[D] | None) -> PrimitiveResult[D]:
     document = codec.parse(body, operation=_OPERATION)
+    if kind is None and "quasi_dists" in _members(document):
+        return cast(PrimitiveResult[D], _version_1(document))
+    return _primitive_of(document, kind)
+
+
+def _primitive_of(document: Any, kind: type[D] | None) -> PrimitiveResult[D]:
+    if typed.is_typed(document, "PrimitiveResult"):
+        return _typed(document, kind)
     found = _member(document, "results", list, "$")
     pubs = tuple(_pub(pub, f"$.results[{i}]", kind) for i, pub in enumerate(cast(list[Any], found)))
-    return PrimitiveResult(pubs, _metadata(document))
+    return PrimitiveResult(pubs, _metadata(document, "$"))
+
+
+def _typed(document: Any, kind: type[D] | None) -> PrimitiveResult[D]:
+    result = cast(PrimitiveResult[Any], typed.decode(document, operation=_OPERATION))
+    if kind is None or all(isinstance(pub.data, kind) for pub in result):
+        return result
+    return PrimitiveResult(tuple(_of_kind(pub, i, kind) for i, pub in enumerate(result)), result.metadata)
+
+
+def _of_kind(pub: PubResult[Any], index: int, kind: type[D]) -> PubResult[D]:
+    place = f"$.__value__.pub_results[{index}].__value__.data"
+    try:
+        return PubResult(cast(D, typed.primitive_data(pub.data, kind)), pub.metadata)
+    except (TypeError, ValueError) as error:
+        raise ProtocolError(f"expected the data of {kind.__name__} @ {place}", operation=_OPERATION) from error
+
+
+def _version_1(document: dict[str, Any]) -> PrimitiveResult[QuasiData]:
+    """Return what version 1 of the sampler gave, ended in 2024; old jobs still have it."""
+    found, metadata = _member(document, "quasi_dists", list, "$"), document.get("metadata")
+    described: list[Any] = metadata if isinstance(metadata, list) else []
+    pubs: list[PubResult[QuasiData]] = []
+    for i, distribution in enumerate(cast(list[Any], found)):
+        try:
+            values = {int(value): float(share) for value, share in distribution.items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ProtocolError(f"expected probabilities @ $.quasi_dists[{i}]", operation=_OPERATION) from error
+        about = _members(described[i]) if i < len(described) else {}
+        pubs.append(PubResult(QuasiData({"quasi_dist": values}), about))
+    return PrimitiveResult(tuple(pubs), {"version": 1})
 
 
 def _pub(pub: Any, place: str, kind: type[D] | None) -> PubResult[D]:
@@ -60,12 +124,13 @@ def _pub(pub: Any, place: str, kind: type[D] | None) -> PubResult[D]:
     chosen = kind or (SamplerData if is_sampled else EstimatorData)
     if is_sampled is not (chosen is SamplerData):
         raise ProtocolError(f"expected the data of {chosen.__name__} @ {place}.data", operation=_OPERATION)
-    return PubResult(cast(D, chosen(cast(Any, fields))), _metadata(pub))
+    return PubResult(cast(D, chosen(cast(Any, fields))), _metadata(pub, place))
 
 
-def _metadata(owner: Any) -> Mapping[str, Any]:
+def _metadata(owner: Any, place: str) -> Mapping[str, Any]:
     found = owner.get("metadata")
-    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+    decoded = typed.decode(found, operation=_OPERATION, place=f"{place}.metadata")
+    return cast(dict[str, Any], decoded) if isinstance(decoded, dict) else {}
 
 
 def _member(owner: Any, name: str, kind: type, place: str) -> Any:
@@ -78,7 +143,17 @@ def _member(owner: Any, name: str, kind: type, place: str) -> Any:
 def _field(value: Any, place: str) -> Any:
     if isinstance(value, dict) and "samples" in value:
         return _register(cast(dict[str, Any], value), place)
-    return _numbers(value, place)
+    if isinstance(value, dict) and "__type__" in value:
+        return _typed_field(value, place)
+    return None if value is None else _numbers(value, place)
+
+
+def _typed_field(value: Any, place: str) -> Any:
+    """Return a typed value inside a body that is plain otherwise."""
+    found = typed.decode(value, operation=_OPERATION, place=place)
+    if not isinstance(found, BitArray) and getattr(getattr(found, "dtype", None), "kind", "") not in {*"biuf"}:
+        raise ProtocolError(f"expected shots or an array of numbers @ {place}", operation=_OPERATION)
+    return found
 
 
 def _numbers(value: Any, place: str) -> NDArray[np.float64]:

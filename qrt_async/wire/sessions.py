@@ -40,15 +40,24 @@ def get(session_id: str) -> Call[SessionDetails]:
     )
 
 
-def drain(session_id: str) -> Call[None]:
-    """``PATCH /sessions/{id}``: no new jobs; what is queued still runs, then the session closes by itself."""
+def set_accepting(session_id: str, accepting: bool) -> Call[None]:
+    """
+    ``PATCH /sessions/{id}``: whether new jobs are taken.
+
+    Without new jobs, what is queued still runs, and then the session closes by itself.
+    """
     return Call(
         operation="sessions.drain",
         method="PATCH",
         path=path("sessions", session_id),
-        body=json_body({"accepting_jobs": False}),
+        body=json_body({"accepting_jobs": accepting}),
         read=nothing(),
     )
+
+
+def drain(session_id: str) -> Call[None]:
+    """``PATCH /sessions/{id}``: no new jobs."""
+    return set_accepting(session_id, accepting=False)
 
 
 def close(session_id: str) -> Call[None]:

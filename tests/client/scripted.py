@@ -84,6 +84,7 @@ class Seen:
     path: str
     headers: dict[str, str]
     body: str
+    query: str = ""
 
     @property
     def json(self) -> Any:
@@ -110,7 +111,8 @@ class Service:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         body = await request.text()
-        self.seen.append(Seen(request.method, request.rel_url.raw_path, dict(request.headers), body))
+        url = request.rel_url
+        self.seen.append(Seen(request.method, url.raw_path, dict(request.headers), body, url.raw_query_string))
         script = self.scripts[f"{request.method} {request.rel_url.raw_path}"]
         if not script:
             return web.Response(status=404, text="not scripted")
@@ -118,7 +120,8 @@ class Service:
 
     def account(self, **changes: Any) -> Account:
         """Return an account of today's platform at this service."""
-        return Account.ibm_quantum(KEY, CRN, api_url=f"{self.url}/api/v1", iam_url=self.url, **changes)
+        urls = {"api_url": f"{self.url}/api/v1", "iam_url": self.url, "search_url": self.url, "catalog_url": self.url}
+        return Account.ibm_quantum(KEY, CRN, **urls | changes)
 
     def legacy_account(self) -> Account:
         """Return an account of the legacy platform at this service."""

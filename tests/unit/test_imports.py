@@ -16,29 +16,36 @@ PACKAGE = Path(qrt_async.__file__).parent
 
 GROUND = {"models", "options", "errors", "clock", "secret"}
 WIRE = GROUND | {"wire"}
-ENGINE = WIRE | {"account", "platforms", "tokens", "transport", "engine"}
-JOBS = ENGINE | {"pubs", "jobs"}
+ENGINE = WIRE | {"account", "platforms", "saved", "tokens", "transport", "discovery", "notices", "engine"}
+JOBS = ENGINE | {"listing", "pubs", "jobs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "secret": set(),
     "clock": set(),
     "options": {"errors"},
-    "models": {"models", "errors", "secret"},
+    # a result's to_qiskit() hands it up to the bridge, which is loaded then
+    "models": {"models", "errors", "secret", "qiskit_bridge"},
     "wire": WIRE,
-    "pubs": WIRE,
+    "qiskit_bridge": WIRE,
+    "pubs": WIRE | {"qiskit_bridge"},
     "platforms": WIRE,
-    "account": WIRE | {"platforms"},
+    "saved": {"errors", "secret"},
+    "account": WIRE | {"platforms", "saved"},
+    "discovery": WIRE | {"account"},
+    "notices": set(),
+    "listing": set(),
     "tokens": WIRE,
     "transport": WIRE,
     "engine": ENGINE - {"engine"},
-    "jobs": ENGINE,
+    "jobs": ENGINE | {"listing", "pubs"},
+    "usage": ENGINE | {"listing"},
     "backends": ENGINE,
     "primitives": WIRE | {"pubs"},
     "sessions": JOBS | {"primitives"},
     "transpiler": ENGINE | {"backends", "transpiler"},
-    "client": JOBS | {"backends", "primitives", "sessions", "transpiler"},
-    "__init__": JOBS | {"backends", "sessions", "client"},
+    "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
+    "__init__": JOBS | {"backends", "sessions", "usage", "client"},
     "emulator": {"emulator"},
     "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
 }

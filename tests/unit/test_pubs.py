@@ -87,7 +87,7 @@ def test_the_jobs_precision_is_for_pubs_without_their_own() -> None:
         ([(TEXT, [float("inf")])], r"parameters\[0\]"),
         ([(TEXT, [True])], r"parameters\[0\]"),
         ([b"OPENQASM"], "PUB 0: expected"),
-        ([(3,)], "a circuit is OpenQASM text or an IsaCircuit, not int"),
+        ([(3,)], "a circuit is OpenQASM text, an IsaCircuit or a QuantumCircuit, not int"),
         ([(IsaCircuit(TEXT, "ibm_miami", (0,), 1),)], "transpiled for ibm_miami, but the job is for ibm_fez"),
     ],
 )

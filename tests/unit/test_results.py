@@ -98,7 +98,7 @@ def test_no_shots_and_no_pubs_are_results_too() -> None:
 
 
 def test_an_estimator_result_holds_arrays() -> None:
-    """Scalars become arrays without dimensions, lists keep their shape, and what else came is there by name."""
+    """Scalars become arrays without dimensions, lists keep their shape, null stays None, the rest is there by name."""
     found = results.estimator(
         body(
             {"evs": -1.3, "stds": 0.02, "ensemble_standard_error": None}, {"evs": [[1, 2]], "stds": [[float("inf"), 0]]}
@@ -106,7 +106,7 @@ def test_an_estimator_result_holds_arrays() -> None:
     )
 
     assert (float(found[0].data.evs), found[0].data.evs.shape) == (-1.3, ())
-    assert np.isnan(found[0].data.ensemble_standard_error)
+    assert found[0].data.ensemble_standard_error is None
     assert found[1].data.evs.shape == (1, 2)
     assert found[1].data.stds[0, 0] == np.inf
     with pytest.raises(NoSuchRegister, match="it has 'evs', 'stds'"):
