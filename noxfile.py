@@ -13,7 +13,7 @@ PROJECT = nox.project.load_toml()
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 SOURCES = ("qrt_async", "tests", "benchmarks", "docs", "noxfile.py")
 
-nox.options.sessions = ["lint", "typing", "tests", "docs"]
+nox.options.sessions = ["lint", "typing", "interop", "tests", "contract", "docs"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = False
 
@@ -67,7 +67,21 @@ def typing(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     session.log(f"Pythons that run here: {', '.join(PYTHONS)}")
     _install(session, "-e", ".[emulator,cli]", *_group("test"))
-    session.run("python", "-m", "pytest", "-n", "2", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "--ignore=tests/interop", *session.posargs)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Send IBM's own client, unmodified, to an emulator."""
+    _install(session, "-e", ".[emulator]", *_group("interop"))
+    session.run("python", "-m", "pytest", "tests/interop", *session.posargs)
+
+
+@nox.session
+def contract(session: nox.Session) -> None:
+    """Hold an emulator against our statement of the contract: 30 s, or `nox -s contract -- SECONDS`."""
+    _install(session, "-e", ".[emulator]", *_group("contract"))
+    session.run("python", "-m", "tests.emulator.fuzzing", *(session.posargs or ["30"]))
 
 
 @nox.session

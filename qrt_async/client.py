@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from qrt_async import pubs as pub_rules
 from qrt_async.account import Account
 from qrt_async.backends import Backends
 from qrt_async.clock import Clock, SystemClock
@@ -32,6 +34,9 @@ from qrt_async.wire import results
 from qrt_async.wire import usage as usage_wire
 from qrt_async.wire.call import Call
 from qrt_async.wire.dialect import Platform
+
+if TYPE_CHECKING:
+    from qiskit.circuit import QuantumCircuit
 
 T = TypeVar("T")
 
@@ -128,33 +133,29 @@ class Client:
 
     async def transpile(
         self,
-        circuits: Sequence[str],
+        circuits: Sequence[str | QuantumCircuit],
         *,
         backend: str,
         optimization_level: int = 2,
         ai: bool | None = None,
     ) -> list[IsaCircuit]:
         """
-        Return each circuit (OpenQASM 2 or 3) in the backend's own instructions, in order.
+        Return each circuit (OpenQASM 2 or 3, or a ``QuantumCircuit``) in the backend's own instructions, in order.
 
         On the legacy platform the transpiler service does it, with AI passes where `ai` says so (None leaves the choice
         to the service); on today's platform, which has no such service, Qiskit on this machine does.
 
         Raises:
+            UsageError: a circuit's parameters have names that OpenQASM would change or reorder.
             TranspileError: a circuit is not valid, or does not fit the backend.
 
         """
-        if isinstance(circuits, str):
-            raise UsageError("circuits is a list of OpenQASM texts, not one text: write [circuit]")
-        texts = list(circuits)
-        for i, text in enumerate(texts):
-            if not isinstance(text, str) or not text.strip():
-                raise UsageError(f"circuit {i} is not an OpenQASM text")
+        given = await asyncio.to_thread(pub_rules.circuits, circuits)
         if isinstance(optimization_level, bool) or optimization_level not in range(4):
             raise UsageError(f"optimization_level is 0, 1, 2 or 3, not {optimization_level!r}")
-        if not texts:
+        if not given:
             return []
-        return await self._transpiler.transpile(texts, backend=backend, optimization_level=optimization_level, ai=ai)
+        return await self._transpiler.transpile(given, backend=backend, optimization_level=optimization_level, ai=ai)
 
     async def sampler(
         self,
@@ -179,7 +180,7 @@ class Client:
             ApiError: the service refused the job.
 
         """
-        request = sampler_job(
+        request = await sampler_job(
             pubs,
             platform=self._engine.account.platform,
             backend=backend,
@@ -214,7 +215,7 @@ class Client:
             ApiError: the service refused the job.
 
         """
-        request = estimator_job(
+        request = await estimator_job(
             pubs,
             platform=self._engine.account.platform,
             backend=backend,
@@ -259,7 +260,7 @@ class Client:
         return await self._jobs.submit(request)
 
     async def send(self, call: Call[T]) -> T:
-        """Send any call of :mod:`qrt_async.wire`, or one of your own, as this account: the way out for what is missing."""
+        """Send any call of :mod:`qrt_async.wire`, or one of your own, as this account: for what is missing here."""
         return await self._engine.send(call)
 
     async def versions(self) -> tuple[ApiVersion, ...]:

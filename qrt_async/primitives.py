@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from qrt_async.models.primitive_options import EstimatorOptions, PrimitiveOption
 from qrt_async.models.results import EstimatorResult, SamplerResult
 from qrt_async.pubs import EstimatorPubLike, SamplerPubLike
 from qrt_async.wire import primitives as wire
+from qrt_async.wire import typed_encoding
 from qrt_async.wire.dialect import Platform
 
 R = TypeVar("R")
@@ -20,7 +22,7 @@ P = TypeVar("P", bound=PrimitiveOptions)
 _LONGEST = 10_800
 
 
-def sampler_job(
+async def sampler_job(
     pubs: Iterable[SamplerPubLike],
     *,
     platform: Platform,
@@ -32,13 +34,21 @@ def sampler_job(
     max_time: int | None,
     session_id: str | None = None,
 ) -> JobRequest[SamplerResult]:
-    """Return a checked sampler job (`UsageError` for whatever the service is sure to refuse)."""
-    checked = pub_rules.sampler_pubs(pubs, backend=_name(backend), shots=shots)
-    params = wire.sampler_params(checked, _options(SamplerOptions, options, platform))
+    """
+    Return a checked sampler job (`UsageError` for whatever the service is sure to refuse).
+
+    Large PUBs and circuits of Qiskit's take their time, so that a thread of its own makes them ready.
+    """
+
+    def ready() -> dict[str, Any]:
+        checked = pub_rules.sampler_pubs(pubs, backend=_name(backend), shots=shots)
+        return wire.sampler_params(checked, _options(SamplerOptions, options, platform))
+
+    params = await asyncio.to_thread(ready)
     return _job(wire.SAMPLER, backend, params, tags, private, max_time, session_id)
 
 
-def estimator_job(
+async def estimator_job(
     pubs: Iterable[EstimatorPubLike],
     *,
     platform: Platform,
@@ -50,9 +60,13 @@ def estimator_job(
     max_time: int | None,
     session_id: str | None = None,
 ) -> JobRequest[EstimatorResult]:
-    """Return a checked estimator job (`UsageError` for whatever the service is sure to refuse)."""
-    checked = pub_rules.estimator_pubs(pubs, backend=_name(backend), precision=precision)
-    params = wire.estimator_params(checked, _options(EstimatorOptions, options, platform))
+    """Return a checked estimator job; see :func:`sampler_job`."""
+
+    def ready() -> dict[str, Any]:
+        checked = pub_rules.estimator_pubs(pubs, backend=_name(backend), precision=precision)
+        return wire.estimator_params(checked, _options(EstimatorOptions, options, platform))
+
+    params = await asyncio.to_thread(ready)
     return _job(wire.ESTIMATOR, backend, params, tags, private, max_time, session_id)
 
 
@@ -104,12 +118,12 @@ def program_job(
     max_time: int | None,
     session_id: str | None,
 ) -> JobRequest[R]:
-    """Return a job of any program; its params are the service's to judge."""
+    """Return a job of any program; its params, in which values beyond JSON are encoded, are the service's to judge."""
     if not isinstance(program.id, str) or not program.id:
         raise UsageError(f"a program's id is a text, such as 'executor', not {program.id!r}")
     if not isinstance(params, Mapping):
         raise UsageError(f"params is a mapping, not {type(params).__name__}")
-    return _job(program, _name(backend), params, tags, private, max_time, session_id)
+    return _job(program, _name(backend), typed_encoding.encode(params), tags, private, max_time, session_id)
 
 
 def _name(backend: object) -> str:

@@ -239,6 +239,23 @@ def _shape(value: Numbers) -> tuple[int, ...]:
     return (len(value), *(_shape(value[0]) if value else ()))
 
 
+def circuits(values: Iterable[object]) -> list[str | Qpy]:
+    """Return circuits to be transpiled, each as OpenQASM text or as QPY (`UsageError` for anything else)."""
+    if isinstance(values, str) or _is_circuit(values):
+        raise UsageError("circuits is a list of circuits, not one: write [circuit]")
+    return [_to_transpile(value, i) for i, value in enumerate(values)]
+
+
+def _to_transpile(value: object, index: int) -> str | Qpy:
+    if _is_circuit(value):
+        from qrt_async import qiskit_bridge
+
+        return qiskit_bridge.to_transpile(cast(Any, value))
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError(f"circuit {index} is neither an OpenQASM text nor a QuantumCircuit")
+    return value
+
+
 def tags(values: Iterable[str]) -> tuple[str, ...]:
     """
     Return checked tags.

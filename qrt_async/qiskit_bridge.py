@@ -76,16 +76,31 @@ def isa_circuit(circuit: Any, backend: str) -> IsaCircuit:
     """Return a transpiled circuit as OpenQASM 3, with the layout that observables are moved by."""
     if not isinstance(circuit, QuantumCircuit):
         raise UsageError(f"a circuit of Qiskit's is a QuantumCircuit, not {type(circuit).__name__}")
-    names = [parameter.name for parameter in circuit.parameters]
-    if names != sorted(names) or not all(_IDENTIFIER.fullmatch(name) for name in names):
-        raise UsageError(
-            "the parameters of an OpenQASM program are known by identifiers in alphabetical order, which "
-            f"{', '.join(names)} are not: give the QuantumCircuit itself to the PUB"
-        )
+    _check_names(circuit)
     text = str(qasm3.dumps(circuit))
     if circuit.layout is None:
         return IsaCircuit(text, backend, tuple(range(circuit.num_qubits)), circuit.num_qubits)
     return IsaCircuit(text, backend, _layout(circuit), width(text))
+
+
+def _check_names(circuit: QuantumCircuit) -> None:
+    names = [parameter.name for parameter in circuit.parameters]
+    if names != sorted(names) or not all(_IDENTIFIER.fullmatch(name) for name in names):
+        raise UsageError(
+            "the parameters of an OpenQASM program are known by identifiers in alphabetical order, which "
+            f"{', '.join(names)} are not: transpile with Qiskit, and give the QuantumCircuit itself to the PUB"
+        )
+
+
+def to_transpile(circuit: QuantumCircuit) -> Qpy:
+    """Return a circuit for a transpiler whose programs are OpenQASM, into which its parameters have to fit."""
+    _check_names(circuit)
+    return to_qpy(circuit)
+
+
+def openqasm(payload: Qpy) -> str:
+    """Return a circuit as OpenQASM 3, for a service that reads nothing else."""
+    return str(qasm3.dumps(from_qpy(payload)))
 
 
 def _layout(circuit: QuantumCircuit) -> tuple[int, ...]:
@@ -110,7 +125,7 @@ def estimator_pub(pub: EstimatorPub, width: int, place: str) -> EstimatorPub:
     moved by its layout; `width` is theirs.
     """
     circuit = cast(QuantumCircuit, pub.circuit)
-    found = pub.observables
+    found = cast(Observables, pub.observables)
     if width != circuit.num_qubits:
         layout = _layout(circuit) if circuit.layout is not None else ()
         if width != len(layout):

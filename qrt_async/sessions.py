@@ -98,7 +98,7 @@ class Session:
         max_time: int | None = None,
     ) -> Job[SamplerResult]:
         """Submit a sampler job to this session; see :meth:`Client.sampler`."""
-        request = sampler_job(
+        request = await sampler_job(
             pubs,
             platform=self._engine.account.platform,
             backend=self.backend,
@@ -122,7 +122,7 @@ class Session:
         max_time: int | None = None,
     ) -> Job[EstimatorResult]:
         """Submit an estimator job to this session; see :meth:`Client.estimator`."""
-        request = estimator_job(
+        request = await estimator_job(
             pubs,
             platform=self._engine.account.platform,
             backend=self.backend,

@@ -8,11 +8,14 @@ import os
 import resource
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from qrt_async.emulator.devices import UnknownDeviceError, available
 from qrt_async.emulator.extras import MissingExtraError, require
+from qrt_async.emulator.plans import PLANS, REGIONS
 from qrt_async.emulator.settings import Settings
+from qrt_async.emulator.store import StateFileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = _settings(parser, chosen)
         _raise_file_limit()
         asyncio.run(_serve(settings, chosen.port, until_stdin_closes=chosen.until_stdin_closes))
-    except (MissingExtraError, UnknownDeviceError) as error:
+    except (MissingExtraError, UnknownDeviceError, StateFileError) as error:
         return _give_up(str(error))
     except OSError as error:
         return _give_up(f"cannot listen on 127.0.0.1:{chosen.port}: {error.strerror or error}")
@@ -81,6 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--noiseless", action="store_true", help="leave out the devices' noise")
     parser.add_argument("--backends", metavar="A,B", help="the devices on offer")
     parser.add_argument("--workers", type=_workers, default=2, help="worker processes (default 2)")
+    parser.add_argument("--plan", choices=sorted(PLANS), default="premium", help="the instances' plan (premium)")
+    parser.add_argument("--region", choices=REGIONS, default=REGIONS[0], help=f"where it is (default {REGIONS[0]})")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="keep jobs, results and sessions in this file")
+    parser.add_argument(
+        "--known-500s", action="store_true", help="answer with an internal error where the service is known to"
+    )
     parser.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -97,7 +106,17 @@ def _settings(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> Se
             )
     if not all(chosen.api_key):
         parser.error("argument --api-key: a key must not be empty")
-    return Settings(tuple(chosen.api_key), chosen.seed, chosen.noiseless, backends, chosen.workers)
+    return Settings(
+        tuple(chosen.api_key),
+        chosen.seed,
+        chosen.noiseless,
+        backends,
+        chosen.workers,
+        PLANS[chosen.plan],
+        chosen.region,
+        chosen.state,
+        chosen.known_500s,
+    )
 
 
 def _port(text: str) -> int:

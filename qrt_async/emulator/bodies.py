@@ -6,92 +6,110 @@ not know; LEGACY lets them pass (its guides still show `options.transpilation`).
 
 from __future__ import annotations
 
+from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
+from qrt_async.emulator.params import params_of, refuse_chunks
+from qrt_async.emulator.plans import MAX_COST, PREMIUM
 from qrt_async.emulator.records import JobOrder, Placement, Platform, SessionOrder
-from qrt_async.emulator.refusals import Refusal, bad_body
+from qrt_async.emulator.refusals import Refusal, bad_body, no_custom_calibrations
 from qrt_async.emulator.shapes import (
     INT32,
     Mismatch,
-    anything,
     array,
-    either,
     flag,
     integer,
+    is_object,
     mapping,
     nullable,
-    number,
     one_of,
     parse,
-    places,
     record,
     text,
 )
 
 if TYPE_CHECKING:
+    from qrt_async.emulator.plans import Plan
     from qrt_async.emulator.shapes import Check
 
+PROGRAMS = ("sampler", "estimator", "executor")  # what the workers run
 MAX_TAGS = 8
 MAX_TAG_CHARACTERS = 86
-MAX_COST = 10_800  # seconds
-DEFAULT_COST = 600  # seconds, where none is given: what the Open plan allows
-PLAN_MAX_TTL = 28_800  # seconds: what a paid plan allows a session
 INTERACTIVE_TTL = 60  # seconds
 
-_randomizations = either('"auto" or a whole number from 1', one_of("auto"), integer(1))
-_circuit = either("a program as text, or a typed value", text(1), mapping)
-_bindings = nullable(either("null, an object or a list", mapping, array(anything)))
-_shots = nullable(integer(1))
-_observables = either("text, an object or a list", text(1), mapping, array(anything, 1))
-_precision = nullable(number(above=0))
 
-_bare_sampler_pub = either("a program or a list", text(1), mapping)
-_listed_sampler_pub = places(_circuit, _bindings, _shots, least=1)
-_estimator_pub = places(_circuit, _observables, _bindings, _precision, least=2)
+class Missing(Enum):
+    """The one value that stands for a field that was not sent, where null means something else."""
 
-_EXTRAPOLATORS = (
-    "linear",
-    "exponential",
-    "double_exponential",
-    *(f"polynomial_degree_{degree}" for degree in range(1, 8)),
-    "fallback",
-)
+    FIELD = "missing"
 
 
-def job_order(raw: bytes, platform: Platform) -> JobOrder:
-    """Check a body of `POST /jobs`; raises Refusal naming the path that is wrong."""
+MISSING = Missing.FIELD
+
+
+@attrs.frozen
+class SearchQuery:
+    """What a global search asks for; no `fields` means all, `cursor` is that of the page before."""
+
+    query: str
+    fields: tuple[str, ...] = ()
+    cursor: str | None = None
+
+
+def job_order(raw: bytes, platform: Platform, plan: Plan = PREMIUM) -> JobOrder:
+    """Check a body of `POST /jobs`; raises Refusal naming the path that is wrong, or what the plan forbids."""
     body = _checked(raw, _JOB[platform])
     if str(body.get("start_session", False)).lower() not in ("false", "none"):
         raise bad_body("start_session is not supported any longer: open a session with POST /sessions")
     program = body["program_id"]
-    if program not in ("sampler", "estimator"):
-        raise bad_body(f'program_id must be "sampler" or "estimator"; the emulator does not run {program!r}')
+    if program not in PROGRAMS:
+        raise bad_body(f"program_id must be one of {', '.join(PROGRAMS)}; the emulator does not run {program!r}")
     _check(_PARAMS[platform, program], body.get("params"), "params")
+    _check(partial(_chunks, in_session=body.get("session_id") is not None), body["params"], "params")
+    if body.get("calibration_id") is not None and not plan.custom_calibrations:
+        raise no_custom_calibrations()
     return JobOrder(
         program_id=program,
         backend=body["backend"],
         params=body["params"],
         tags=_tags(body.get("tags") or []),
-        cost=min(body.get("cost", _DEFAULT_COSTS[platform]), MAX_COST),
+        cost=min(body.get("cost", 0 if platform is Platform.LEGACY else plan.default_cost), MAX_COST),
         session_id=body.get("session_id"),
         private=body.get("private", False),
         runtime=body.get("runtime"),
         calibration_id=body.get("calibration_id"),
         placement=_placement(body) if platform is Platform.LEGACY else None,
+        remote_storage=body.get("remote_storage"),
     )
 
 
-def session_order(raw: bytes, platform: Platform) -> SessionOrder:
-    """Check a body of `POST /sessions`; times that are left out get the service's defaults."""
-    body = _checked(raw, _SESSION[platform])
-    wanted = body.get("max_ttl") or body.get("max_session_ttl") or PLAN_MAX_TTL
-    max_ttl = min(wanted, PLAN_MAX_TTL)
+def session_order(
+    raw: bytes, platform: Platform, plan: Plan = PREMIUM, *, unknown_mode_breaks: bool = False
+) -> SessionOrder:
+    """Check a body of `POST /sessions`; times that are left out get the service's defaults.
+
+    With `unknown_mode_breaks` a mode that does not exist gives the bare internal error seen live.
+    """
+    body = _parsed(raw)
+    if unknown_mode_breaks and is_object(body) and isinstance(mode := body.get("mode"), str) and mode not in _MODES:
+        raise Refusal(500, None, "Internal server error", bare=True)
+    _check(_SESSION[platform], body, "")
+    mode = body.get("mode") or ("dedicated" if plan.dedicated_sessions else "batch")
+    if mode == "dedicated" and not plan.dedicated_sessions:
+        raise Refusal(
+            400, 1352, f"You are not authorized to run a session when using the {plan.name} plan.", "Open a batch."
+        )
+    wanted = body.get("max_ttl") or body.get("max_session_ttl") or plan.max_ttl
+    max_ttl = min(wanted, plan.max_ttl)
     active_ttl = body.get("active_ttl", max_ttl)
     interactive_ttl = body.get("interactive_ttl", min(INTERACTIVE_TTL, max_ttl))
     if not interactive_ttl <= active_ttl <= wanted:
         raise bad_body("interactive_ttl must not exceed active_ttl, nor active_ttl max_ttl")
     return SessionOrder(
-        mode=body.get("mode") or "dedicated",
+        mode=mode,
         backend=body.get("backend") or body.get("backend_name"),
         max_ttl=max_ttl,
         active_ttl=min(active_ttl, max_ttl),
@@ -109,13 +127,35 @@ def tags(raw: bytes) -> tuple[str, ...]:
     return _tags(_checked(raw, _TAGS)["tags"])
 
 
+def instance_limit(raw: bytes) -> int | Missing | None:
+    """Check a body of `PUT /instances/configuration` and give the limit in seconds: None removes it."""
+    limit: int | Missing | None = _checked(raw, _LIMIT).get("instance_limit", MISSING)
+    return limit
+
+
+def resource_parameters(raw: bytes) -> dict[str, Any]:
+    """Check a body of the resource controller's PATCH and give its `parameters`."""
+    parameters: dict[str, Any] = _checked(raw, _RESOURCE).get("parameters", {})
+    return parameters
+
+
+def search_query(raw: bytes) -> SearchQuery:
+    """Check a body of the global search."""
+    body = _checked(raw, _SEARCH)
+    return SearchQuery(body.get("query", "*"), tuple(body.get("fields", ())), body.get("search_cursor"))
+
+
 def _checked(raw: bytes, check: Check) -> dict[str, Any]:
-    try:
-        body: dict[str, Any] = parse(raw)
-    except Mismatch as mismatch:
-        raise bad_body(str(mismatch)) from None
+    body: dict[str, Any] = _parsed(raw)
     _check(check, body, "")
     return body
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return parse(raw)
+    except Mismatch as mismatch:
+        raise bad_body(str(mismatch)) from None
 
 
 def _check(check: Check, value: Any, path: str) -> None:
@@ -139,6 +179,10 @@ def _tags(values: list[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _chunks(params: Any, _path: str, *, in_session: bool) -> None:
+    refuse_chunks(params, in_session=in_session)
+
+
 def _placement(body: dict[str, Any]) -> Placement:
     return Placement(body["hub"], body["group"], body["project"])
 
@@ -149,145 +193,37 @@ def _instance(value: Any, path: str) -> None:
         raise Mismatch(f'{path} must be text of the form "hub/group/project"')
 
 
-def _sampler_pub(value: Any, path: str) -> None:
-    (_listed_sampler_pub if isinstance(value, list) else _bare_sampler_pub)(value, path)
+_store: dict[str, Check] = {
+    "type": one_of("ibmcloud_cos"),
+    "region": text(1),
+    "region_type": one_of("regional", "cross-region", "single-site"),
+    "bucket_crn": text(1),
+}
+_part = record(_store | {"object_name": text(1)})
 
 
-def _params(program: str, *, closed: bool) -> Check:
-    shared: dict[str, Check] = {
-        "version": one_of(2, "2"),
-        "support_qiskit": flag,
-        "options": nullable(_options(program, closed=closed)),
-    }
-    own: dict[str, Check]
-    if program == "sampler":
-        own = {"pubs": array(_sampler_pub, 1), "shots": nullable(integer(0))}
-    else:
-        own = {
-            "pubs": array(_estimator_pub, 1),
-            "precision": _precision,
-            "resilience_level": integer(0, 2),
-        }
-    return record(shared | own, required=("pubs",), closed=closed)
-
-
-def _options(program: str, *, closed: bool) -> Check:
-    sampler = program == "sampler"
-    execution: dict[str, Check] = {
-        "init_qubits": flag,
-        "rep_delay": nullable(number(least=0)),
-    }
-    if sampler:
-        execution["meas_type"] = one_of("classified", "kerneled", "avg_kerneled")
-    own: dict[str, Check]
-    if sampler:
-        own = {"default_shots": nullable(integer(0))}
-    else:
-        own = {
-            "default_shots": nullable(integer(0)),
-            "default_precision": _precision,
-            "seed_estimator": nullable(integer(0)),
-            "resilience": _resilience(closed=closed),
-        }
-    shared: dict[str, Check] = {
-        "dynamical_decoupling": _dynamical_decoupling(closed=closed),
-        "execution": record(execution, closed=closed),
-        "twirling": _twirling(closed=closed),
-        "simulator": record(
-            {
-                "noise_model": anything,
-                "seed_simulator": nullable(integer(0)),
-                "coupling_map": nullable(array(anything)),
-                "basis_gates": nullable(array(text())),
-            },
-            closed=closed,
-        ),
-        "experimental": nullable(mapping),
-    }
-    return record(shared | own, closed=closed)
-
-
-def _dynamical_decoupling(*, closed: bool) -> Check:
-    return record(
-        {
-            "enable": flag,
-            "sequence_type": one_of("XX", "XpXm", "XY4"),
-            "extra_slack_distribution": one_of("middle", "edges"),
-            "scheduling_method": one_of("alap", "asap"),
-            "skip_reset_qubits": flag,
-        },
-        closed=closed,
+def _remote_storage(value: Any, path: str) -> None:
+    """Take the places of a job's parts; `job_params` and `results` are there, and only they name objects."""
+    record(_store | dict.fromkeys(("job_params", "results", "logs"), _part), required=("job_params", "results"))(
+        value, path
     )
+    if "object_name" in value:
+        raise Mismatch(f"{path}.object_name must not be there: each part has an object of its own")
 
 
-def _twirling(*, closed: bool) -> Check:
-    return record(
-        {
-            "enable_gates": nullable(flag),
-            "enable_measure": nullable(flag),
-            "num_randomizations": _randomizations,
-            "shots_per_randomization": _randomizations,
-            "strategy": one_of("active", "active-circuit", "active-accum", "all"),
-        },
-        closed=closed,
-    )
-
-
-def _resilience(*, closed: bool) -> Check:
-    extrapolator = one_of(*_EXTRAPOLATORS)
-    return record(
-        {
-            "measure_mitigation": nullable(flag),
-            "measure_noise_learning": record(
-                {"num_randomizations": integer(1), "shots_per_randomization": _randomizations}, closed=closed
-            ),
-            "zne_mitigation": nullable(flag),
-            "zne": record(
-                {
-                    "amplifier": one_of("gate_folding", "gate_folding_front", "gate_folding_back", "pea"),
-                    "noise_factors": nullable(array(number(least=1), 1)),
-                    "extrapolator": either("an extrapolator or a list", extrapolator, array(extrapolator, 1)),
-                    "extrapolated_noise_factors": either(
-                        '"auto" or a list of numbers from 0', one_of("auto"), array(number(least=0))
-                    ),
-                },
-                closed=closed,
-            ),
-            "pec_mitigation": nullable(flag),
-            "pec": record(
-                {
-                    "max_overhead": nullable(number(above=0)),
-                    "noise_gain": either('"auto" or a number from 0', one_of("auto"), number(least=0)),
-                },
-                closed=closed,
-            ),
-            "layer_noise_learning": record(
-                {
-                    "max_layers_to_learn": nullable(integer(0)),
-                    "shots_per_randomization": integer(1),
-                    "num_randomizations": integer(1),
-                    "layer_pair_depths": array(integer(0)),
-                },
-                closed=closed,
-            ),
-            "layer_noise_model": anything,
-        },
-        closed=closed,
-    )
-
-
+_LOG_LEVELS = ("critical", "error", "warning", "info", "debug")
 _job_fields: dict[str, Check] = {
     "program_id": text(1, 10_000),
     "backend": text(1, 10_000),
     "params": mapping,
     "runtime": text(1, 10_000),
     "tags": nullable(array(text())),
-    "log_level": one_of("critical", "error", "warning", "info", "debug"),
+    "log_level": one_of(*_LOG_LEVELS, *map(str.upper, _LOG_LEVELS)),  # the official client writes them in capitals
     "cost": integer(0),
     "session_id": nullable(text(1, 36)),
     "calibration_id": text(1, 100),
     "private": flag,
-    "remote_storage": mapping,
+    "remote_storage": nullable(_remote_storage),
 }
 _JOB: dict[Platform, Check] = {
     Platform.IBM_QUANTUM: record(_job_fields, required=("program_id", "backend")),
@@ -296,13 +232,13 @@ _JOB: dict[Platform, Check] = {
         required=("program_id", "backend", "hub", "group", "project"),
     ),
 }
-_DEFAULT_COSTS = {Platform.IBM_QUANTUM: DEFAULT_COST, Platform.LEGACY: 0}
 _PARAMS = {
-    (platform, program): _params(program, closed=platform is Platform.IBM_QUANTUM)
+    (platform, program): params_of(program, closed=platform is Platform.IBM_QUANTUM)
     for platform in Platform
-    for program in ("sampler", "estimator")
+    for program in PROGRAMS
 }
-_modes = one_of("batch", "dedicated")
+_MODES = ("batch", "dedicated")
+_modes = one_of(*_MODES)
 _ttls: dict[str, Check] = dict.fromkeys(("max_ttl", "active_ttl", "interactive_ttl"), integer(1, INT32))
 _SESSION: dict[Platform, Check] = {
     Platform.IBM_QUANTUM: record(
@@ -321,4 +257,7 @@ _SESSION: dict[Platform, Check] = {
     ),
 }
 _ACCEPTING = record({"accepting_jobs": flag}, required=("accepting_jobs",))
+_LIMIT = record({"instance_limit": nullable(integer(1))})
+_RESOURCE = record({"parameters": record({"instance_limit_seconds": nullable(integer(1))})})
+_SEARCH = record({"query": text(), "fields": array(text()), "search_cursor": nullable(text())})
 _TAGS = record({"tags": array(text())}, required=("tags",))

@@ -12,6 +12,7 @@ import attrs
 
 from qrt_async.emulator.clock import Instant
 from qrt_async.emulator.identifiers import is_access_token
+from qrt_async.emulator.plans import account_of
 from qrt_async.emulator.refusals import Refusal, invalid_credentials
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Credentials:
             "id": user,
             "jti": self._identifiers.nonce(),
             "sub": user,
-            "account": {"valid": True, "bss": _digest(key)[:32]},
+            "account": {"valid": True, "bss": account_of(user)},
             "iat": issued,
             "exp": issued + BEARER_SECONDS,
             "iss": _ISSUER,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import attrs
 
 from qrt_async.emulator.extras import require
+from qrt_async.emulator.plans import PLANS
 from qrt_async.emulator.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,9 +34,9 @@ class Emulator:
     """The emulated service for the length of an `async with` block; `url` is where all its hosts answer.
 
     Every argument but the last stands for an option of `python -m qrt_async.emulator`; `backends` None gives
-    its default devices. With `in_process` the server shares the caller's event loop, and `world` shows its
-    state; jobs run in worker processes either way. A process of its own ends with the caller's, even when
-    that one is killed.
+    its default devices, `plan` is "premium" or "open". With `in_process` the server shares the caller's event loop,
+    and `world` shows its state; jobs run in worker processes either way. A process of its own ends with the
+    caller's, even when that one is killed.
     """
 
     def __init__(
@@ -44,9 +47,22 @@ class Emulator:
         noiseless: bool = False,
         backends: Sequence[str] | None = None,
         workers: int = 2,
+        plan: str = "premium",
+        region: str = "us-east",
+        state: str | os.PathLike[str] | None = None,
+        known_500s: bool = False,
         in_process: bool = False,
     ) -> None:
-        chosen = Settings(tuple(api_keys), seed, noiseless, workers=workers)
+        chosen = Settings(
+            tuple(api_keys),
+            seed,
+            noiseless,
+            workers=workers,
+            plan=PLANS[plan],
+            region=region,
+            state=None if state is None else Path(state),
+            known_500s=known_500s,
+        )
         self._settings = chosen if backends is None else attrs.evolve(chosen, backends=tuple(backends))
         self._in_process = in_process
         self._open = AsyncExitStack()
@@ -108,6 +124,11 @@ def _arguments(settings: Settings) -> list[str]:
         arguments.append(f"--seed={settings.seed}")
     if settings.noiseless:
         arguments.append("--noiseless")
+    arguments += [f"--plan={settings.plan.name}", f"--region={settings.region}"]
+    if settings.state is not None:
+        arguments.append(f"--state={settings.state}")
+    if settings.known_500s:
+        arguments.append("--known-500s")
     return arguments
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 _NEEDED = ("qiskit", "qiskit_aer", "qiskit_ibm_runtime", "qiskit_qasm3_import")
@@ -18,3 +20,12 @@ def require() -> None:
         raise MissingExtraError(
             f"the emulator needs {', '.join(missing)}: install the extra with pip install 'qrt-async[emulator]'"
         )
+
+
+def installed_version(package: str) -> str | None:
+    """Give the numbers of an installed package's version, such as "2.1.0"; imports none of it."""
+    try:
+        found = re.match(r"\d+(\.\d+)*", version(package))
+    except PackageNotFoundError:
+        return None
+    return found.group() if found else None

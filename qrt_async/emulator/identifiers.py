@@ -60,6 +60,15 @@ class Identifiers:
         body = "".join(self._tokens.choices(_TOKEN_ALPHABET, k=_TOKEN_LENGTH - _CHECK_LENGTH))
         return body + _check(body)
 
+    @property
+    def works(self) -> int:
+        """How many seeds of works were given so far."""
+        return self._works
+
+    def resume(self, works: int) -> None:
+        """Go on after `works` seeds of works, as an emulator before this one left off."""
+        self._works = works
+
     def work_seed(self) -> int:
         """Give the seed of the next job or task: it depends on the emulator's seed and its number only."""
         self._works += 1

@@ -27,11 +27,18 @@ class Line:
         self._run = run
         self._waiting: deque[Job] = deque()
         self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._taken: dict[str, Job] = {}
 
     @property
     def length(self) -> int:
         """How many jobs are queued or running."""
         return len(self._lanes) + sum(job.status is JobStatus.QUEUED for job in self._waiting)
+
+    def position(self, job: Job) -> int | None:
+        """Give a queued job's place among those that wait, from 1; None for any other job."""
+        queued = [job_id for job_id, each in self._taken.items() if each.status is JobStatus.QUEUED]
+        queued += [each.id for each in self._waiting if each.status is JobStatus.QUEUED]
+        return queued.index(job.id) + 1 if job.id in queued else None
 
     def join(self, job: Job) -> None:
         """Put a queued job at the end; it starts as soon as a lane is free."""
@@ -57,8 +64,9 @@ class Line:
             if job.status is JobStatus.QUEUED:
                 lane = asyncio.create_task(self._run(job), name=f"job {job.id}")
                 self._lanes[job.id] = lane
+                self._taken[job.id] = job
                 lane.add_done_callback(partial(self._leave, job))
 
     def _leave(self, job: Job, _lane: asyncio.Task[None]) -> None:
-        del self._lanes[job.id]
+        del self._lanes[job.id], self._taken[job.id]
         self._fill()

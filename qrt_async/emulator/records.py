@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from qrt_async.emulator.plans import MAX_COST
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
@@ -84,13 +86,20 @@ class JobOrder:
     runtime: str | None = None
     calibration_id: str | None = None
     placement: Placement | None = None
+    remote_storage: Mapping[str, Any] | None = None
+
+    @property
+    def time_limit(self) -> int:
+        """The seconds the job may take on the device; a cost of 0 leaves it the most there is."""
+        return self.cost or MAX_COST
 
 
 @attrs.define(eq=False)
 class Job:
     """One job; changed by `lifecycle` only, but for its tags and its private result.
 
-    `params` is empty once a private job is over. `body` is the exact reply of `GET …/results`.
+    `params` is empty once a private job is over. `body` is the exact reply of `GET …/results`. `caller` is what
+    its submission said in `X-Qx-Client-Application`.
     """
 
     id: str
@@ -100,12 +109,23 @@ class Job:
     created: Instant
     params: Mapping[str, Any]
     tags: tuple[str, ...]
+    caller: str = ""
     status: JobStatus = JobStatus.QUEUED
     started: Instant | None = None
     finished: Instant | None = None
     reason: Reason | None = None
     body: bytes | None = None
     quantum_seconds: float = 0.0
+
+    @property
+    def ran_too_long(self) -> bool:
+        """Tell whether it was stopped for the time it took."""
+        return self.status is JobStatus.CANCELLED and self.reason is not None
+
+    @property
+    def running_seconds(self) -> float | None:
+        """The estimated running time of a completed job: its time on the device and the service's overhead."""
+        return round(self.quantum_seconds + 1.0, 3) if self.status is JobStatus.COMPLETED else None
 
 
 @attrs.frozen
@@ -130,7 +150,11 @@ class SessionState(StrEnum):
 
 @attrs.define(eq=False)
 class Session:
-    """One session or batch; changed by `lifecycle` only. `unfinished` holds its queued and running jobs."""
+    """One session or batch; changed by `lifecycle` only. `unfinished` holds its queued and running jobs.
+
+    `active_seconds` counts the time it was active before `active_since`; `idle_since` is the moment from which on
+    it has had no unfinished job.
+    """
 
     id: str
     tenant: Tenant
@@ -141,6 +165,9 @@ class Session:
     state_reason: str = "session_created"
     accepting_jobs: bool = True
     activated: Instant | None = None
+    active_since: Instant | None = None
+    active_seconds: float = 0.0
+    idle_since: Instant | None = None
     closed: Instant | None = None
     last_job_started: datetime | None = None
     last_job_completed: datetime | None = None

@@ -6,15 +6,18 @@ from __future__ import annotations
 class Refusal(Exception):
     """A request the service refuses: HTTP status, the service's code (None where none is known), words.
 
-    Codes are those of IBM's error registry page; `solution` may be empty.
+    Codes are those of IBM's error registry page; `solution` may be empty. A `bare` one has nothing but its message.
     """
 
-    def __init__(self, status: int, code: int | str | None, message: str, solution: str = "") -> None:
+    def __init__(
+        self, status: int, code: int | str | None, message: str, solution: str = "", *, bare: bool = False
+    ) -> None:
         super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.solution = solution
+        self.status: int = status
+        self.code: int | str | None = code
+        self.message: str = message
+        self.solution: str = solution
+        self.bare: bool = bare
 
 
 def bad_body(problem: str) -> Refusal:
@@ -57,3 +60,18 @@ def unknown_session(session_id: str) -> Refusal:
 def unknown_backend(name: str) -> Refusal:
     """Refuse the name of a backend that the emulator does not offer."""
     return Refusal(404, 1216, f"Backend not found: {name}", "Choose one of the backends you have access to.")
+
+
+def unknown_instance(crn: str) -> Refusal:
+    """Refuse an instance of another region (404 and code 1279, seen live)."""
+    return Refusal(404, 1279, f"Instance {crn} not found", "Verify the CRN and the region of your instance.")
+
+
+def no_custom_calibrations() -> Refusal:
+    """Refuse a `calibration_id` on a plan without custom calibrations (the words are near those seen live)."""
+    return Refusal(
+        403,
+        1200,
+        "You are not authorized to use custom calibrations with your current service plan.",
+        "Leave calibration_id out.",
+    )

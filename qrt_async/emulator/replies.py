@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from qrt_async.emulator import lifecycle
-from qrt_async.emulator.records import JobStatus, Platform, SessionState
+from qrt_async.emulator.records import Platform
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from qrt_async.emulator.clock import Instant
@@ -51,6 +52,16 @@ class Dialect:
         """Tell whether a job's usage is `qpu_charge_time_seconds` and `status` rather than `seconds`."""
         return self.platform is Platform.IBM_QUANTUM and self.version >= "2026-03-15"
 
+    @property
+    def execution_time_at_root(self) -> bool:
+        """Tell whether `circuits_execution_time_ns` stands at the root of the metrics rather than in `usage`."""
+        return self.platform is Platform.IBM_QUANTUM and self.version >= "2026-04-15"
+
+    @property
+    def shows_transpiled_circuits(self) -> bool:
+        """Tell whether `GET /jobs/{id}/transpiled_circuits` and `…/interim_results` are still there."""
+        return self.platform is Platform.LEGACY or self.version < "2026-02-01"
+
 
 # errors
 
@@ -58,12 +69,25 @@ class Dialect:
 def error(refusal: Refusal, platform: Platform, trace: str) -> dict[str, Any]:
     """Give an error container; LEGACY has no trace, and a code that is not known is left out."""
     legacy = platform is Platform.LEGACY
+    if refusal.bare:
+        return {"errors": [{"message": refusal.message}]}
     entry: dict[str, Any] = {} if refusal.code is None else {"code": refusal.code}
     entry["message"] = refusal.message
     if refusal.solution:
         entry["solution"] = refusal.solution
     entry["more_info"] = _LEGACY_HELP if legacy else _HELP
     return {"errors": [entry]} if legacy else {"errors": [entry], "trace": trace}
+
+
+def full_error(refusal: Refusal, trace: str) -> dict[str, Any]:
+    """Give an error of usage, workloads and analytics, whose four fields are always there."""
+    entry = {
+        "code": refusal.status if refusal.code is None else refusal.code,
+        "message": refusal.message,
+        "solution": refusal.solution or "Correct the request and send it again.",
+        "more_info": _HELP,
+    }
+    return {"errors": [entry], "trace": trace}
 
 
 def loopback_error(refusal: Refusal) -> dict[str, Any]:
@@ -88,7 +112,7 @@ def iam_error(refusal: Refusal, trace: str) -> dict[str, Any]:
 
 def access_token(token: AccessToken, ttl: int) -> dict[str, Any]:
     """Give the reply of `POST /users/loginWithToken`."""
-    return {"id": token.id, "ttl": ttl, "created": _milliseconds(token.created.date), "userId": token.user_id}
+    return {"id": token.id, "ttl": ttl, "created": milliseconds_text(token.created.date), "userId": token.user_id}
 
 
 def bearer(token: Bearer) -> dict[str, Any]:
@@ -116,11 +140,17 @@ def versions() -> dict[str, Any]:
 # backends
 
 
-def device(name: str, snapshot: Device, queue_length: int, *, with_wait: bool) -> dict[str, Any]:
-    """Give one element of `GET /backends` in its object form."""
+def device(name: str, snapshot: Device, queue_length: int, waits: Sequence[float] | None) -> dict[str, Any]:
+    """Give one element of `GET /backends` in its object form; `waits` are the queue times to sum up, if asked for."""
     row = {"name": name, "status": {"name": "online"}, "queue_length": queue_length, **_facts(snapshot)}
-    if with_wait:
-        row["wait_time_seconds"] = {"average": 0, "p50": 0, "p95": 0}
+    if waits is not None:
+        ordered = sorted(waits) or [0.0]
+        last = len(ordered) - 1
+        row["wait_time_seconds"] = {
+            "average": round(sum(ordered) / len(ordered)),
+            "p50": round(ordered[round(last * 0.5)]),
+            "p95": round(ordered[round(last * 0.95)]),
+        }
     return row
 
 
@@ -141,7 +171,7 @@ def device_status(snapshot: Device, queue_length: int) -> dict[str, Any]:
 def job_created(job: Job) -> dict[str, Any]:
     """Give the reply of `POST /jobs`."""
     reply: dict[str, Any] = {"id": job.id, "backend": job.order.backend}
-    return reply | _given(
+    return reply | given(
         session_id=job.order.session_id,
         private=job.order.private or None,
         calibration_id=job.order.calibration_id,
@@ -154,23 +184,26 @@ def job(record: Job, dialect: Dialect, *, with_params: bool) -> dict[str, Any]:
     legacy = dialect.platform is Platform.LEGACY
     reply: dict[str, Any] = {
         "id": record.id,
-        "created": _milliseconds(record.created.date) if legacy else _date(record.created.date),
+        "created": milliseconds_text(record.created.date) if legacy else date_text(record.created.date),
         "backend": order.backend,
         "program": {"id": order.program_id},
-        "status": record.status,
+        "status": "Cancelled - Ran too long" if legacy and record.ran_too_long else record.status,
         "state": _legacy_state(record) if legacy else _state(record),
         "cost": order.cost,
         "tags": list(record.tags),
         "user_id": record.tenant.user_id,
         "usage": _usage(record, dialect),
     }
-    reply |= _given(
+    reply |= given(
         session_id=order.session_id,
         private=order.private or None,
         runtime=order.runtime,
         calibration_id=order.calibration_id,
-        estimated_running_time_seconds=_running_time(record),
+        estimated_running_time_seconds=None if legacy else record.running_seconds,
+        remote_storage=order.remote_storage,
     )
+    if not dialect.usage_with_status and not legacy:
+        reply["bss"] = {"seconds": lifecycle.charged_seconds(record)}
     if order.placement is not None:
         reply |= {
             "hub": order.placement.hub,
@@ -199,6 +232,14 @@ def failure_text(record: Job) -> str | None:
     return "\n".join(part for part in (record.reason.text, record.reason.traceback) if part)
 
 
+def circuits(programs: Iterable[str]) -> dict[str, list[str]]:
+    """Give programs by their language, OpenQASM 2 or 3."""
+    languages: dict[str, list[str]] = {"qasm2": [], "qasm3": []}
+    for program in programs:
+        languages["qasm2" if "OPENQASM 2" in program else "qasm3"].append(program)
+    return languages
+
+
 # sessions
 
 
@@ -212,7 +253,7 @@ def session_created(record: Session, now: Instant) -> dict[str, Any]:
 def session(record: Session, now: Instant) -> dict[str, Any]:
     """Give a session object; moments that have not come are left out."""
     order = record.order
-    created = _date(record.created.date)
+    created = date_text(record.created.date)
     reply: dict[str, Any] = {
         "id": record.id,
         "backend_name": record.backend,
@@ -223,18 +264,18 @@ def session(record: Session, now: Instant) -> dict[str, Any]:
         "started_at": created,
         "interactive_ttl": order.interactive_ttl,
         "max_ttl": order.max_ttl,
-        "active_ttl": _active_ttl(record, now),
-        "timestamps": [{"status": state, "timestamp": _date(date)} for state, date in record.history],
+        "active_ttl": lifecycle.active_seconds_left(record, now),
+        "timestamps": [{"status": state, "timestamp": date_text(date)} for state, date in record.history],
         "user_id": record.tenant.user_id,
         "elapsed_time": None if record.closed is None else record.closed.seconds_since(record.created),
     }
     if record.tenant.platform is Platform.LEGACY:
         reply["created_at"] = created
-    return reply | _given(
-        activated_at=record.activated and _date(record.activated.date),
-        closed_at=record.closed and _date(record.closed.date),
-        last_job_started=record.last_job_started and _date(record.last_job_started),
-        last_job_completed=record.last_job_completed and _date(record.last_job_completed),
+    return reply | given(
+        activated_at=record.activated and date_text(record.activated.date),
+        closed_at=record.closed and date_text(record.closed.date),
+        last_job_started=record.last_job_started and date_text(record.last_job_started),
+        last_job_completed=record.last_job_completed and date_text(record.last_job_completed),
     )
 
 
@@ -249,6 +290,8 @@ def _state(record: Job) -> dict[str, Any]:
 
 def _legacy_state(record: Job) -> dict[str, Any]:
     reason = record.reason
+    if record.ran_too_long:
+        return {"status": record.status, "reason": "Ran too long", "reasonCode": None}
     return {
         "status": record.status,
         "reason": "" if reason is None else reason.text,
@@ -264,19 +307,6 @@ def _usage(record: Job, dialect: Dialect) -> dict[str, Any]:
         "qpu_charge_time_seconds": seconds,
         "status": "complete" if record.status.final else "pending",
     }
-
-
-def _running_time(record: Job) -> float | None:
-    if record.status is not JobStatus.COMPLETED or record.tenant.platform is Platform.LEGACY:
-        return None
-    return round(record.quantum_seconds + 1.0, 3)
-
-
-def _active_ttl(record: Session, now: Instant) -> int:
-    if record.activated is None:
-        return record.order.active_ttl
-    end = record.closed if record.state is SessionState.CLOSED and record.closed is not None else now
-    return max(1, record.order.active_ttl - int(end.seconds_since(record.activated)))
 
 
 @cache
@@ -295,7 +325,7 @@ def _facts(snapshot: Device) -> dict[str, Any]:
 
 def _performance(snapshot: Device) -> dict[str, Any]:
     best = snapshot.best_pair
-    return _given(
+    return given(
         two_q_error_best=best and {"value": best.value, "unit": "", "gate": best.gate, "qubits": list(best.qubits)},
         two_q_error_median=_measure(snapshot.two_qubit_error_median),
         readout_error_median=_measure(snapshot.readout_error_median),
@@ -306,13 +336,16 @@ def _measure(value: float | None) -> dict[str, Any] | None:
     return None if value is None else {"value": value, "unit": ""}
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def given(**fields: Any) -> dict[str, Any]:
+    """Give the fields that are not None."""
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def _date(moment: datetime) -> str:
+def date_text(moment: datetime) -> str:
+    """Give a date as IBM_QUANTUM writes it."""
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"  # clocks give UTC
 
 
-def _milliseconds(moment: datetime) -> str:
+def milliseconds_text(moment: datetime) -> str:
+    """Give a date as LEGACY writes it."""
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

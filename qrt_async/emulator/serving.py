@@ -10,6 +10,8 @@ import attrs
 from aiohttp import web
 
 from qrt_async.emulator import devices
+from qrt_async.emulator.clock import Instant, RealClock
+from qrt_async.emulator.store import Store
 from qrt_async.emulator.web.app import application
 from qrt_async.emulator.workers import Workers
 from qrt_async.emulator.world import World
@@ -17,6 +19,8 @@ from qrt_async.emulator.world import World
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from qrt_async.emulator.clock import Clock
+    from qrt_async.emulator.pool import Pool
     from qrt_async.emulator.settings import Settings
 
 HOST = "127.0.0.1"
@@ -36,20 +40,25 @@ class Served:
 async def serve(settings: Settings, port: int = 0) -> AsyncGenerator[Served, None]:
     """Answer on 127.0.0.1:`port` (0: a free one) for the length of the block.
 
-    Raises OSError when the port is taken and UnknownDeviceError for a backend without a snapshot. Workers
-    start in the background; none is left when the block ends.
+    Raises OSError when the port is taken, UnknownDeviceError for a backend without a snapshot and StateFileError
+    for a state file of no use. Workers start in the background; none is left when the block ends.
     """
-    snapshots = await asyncio.to_thread(_load, settings.backends)
-    world = World(
-        snapshots,
-        Workers(settings.workers),
-        api_keys=settings.api_keys,
-        seed=settings.seed,
-        noiseless=settings.noiseless,
-    )
+    world = await prepare(settings, Workers(settings.workers))
     async with listen(world, port) as url:
         world.warm()
         yield Served(url, world)
+
+
+async def prepare(settings: Settings, pool: Pool, clock: Clock | None = None) -> World:
+    """Build the world of `settings`, with what its state file holds; its jobs begin to run with `pool`."""
+    snapshots = await asyncio.to_thread(_load, settings.backends)
+    clock = clock or RealClock()
+    if settings.state is None:
+        return World(snapshots, pool, settings=settings, clock=clock)
+    store = await asyncio.to_thread(Store.open, settings.state)
+    world = World(snapshots, pool, settings=settings, clock=clock, store=store)
+    world.remember(await asyncio.to_thread(store.read, Instant.of(clock)))
+    return world
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -65,19 +66,18 @@ class Workers:
 
     async def warm(self) -> None:
         """Start all workers and wait until they have loaded everything they need."""
-        workers = [await self._idle.get() for _ in self._all]
-        try:
-            await asyncio.gather(*(worker.load() for worker in workers))
-        finally:
-            for worker in workers:
-                self._put_back(worker)
+        await asyncio.gather(*(self._warm_one() for _ in self._all))
 
     async def close(self) -> None:
         """End all worker processes; work at hand and work still waiting comes back as Failed."""
-        for worker in self._all:
-            worker.closed = True
-        await asyncio.gather(*(worker.end() for worker in self._all), *self._reviving)
-        await asyncio.gather(*(worker.end() for worker in self._all))
+        await asyncio.gather(*(worker.close() for worker in self._all), *self._reviving)
+
+    async def _warm_one(self) -> None:
+        worker = await self._idle.get()
+        try:
+            await worker.load()
+        finally:
+            self._put_back(worker)
 
     def _put_back(self, worker: _Worker) -> None:
         if not worker.spoiled or worker.closed:
@@ -106,6 +106,7 @@ class _Worker:
     spoiled: bool = False
     _process: asyncio.subprocess.Process | None = None
     _loaded: bool = False
+    _starting: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
     async def run(self, work: Work, on_start: Callable[[], None] | None) -> Outcome:
         """Do the work in the process; a process that dies before it begins is replaced and asked again."""
@@ -123,7 +124,7 @@ class _Worker:
                     on_start()
                 return await _outcome(process)
             except _DiedError:
-                await self.end()
+                await self._end()
             except BaseException:  # cancelled: the process is in the midst of something
                 self._kill()
                 raise
@@ -137,16 +138,18 @@ class _Worker:
             if not self.closed:
                 await self._ready()
         except _DiedError:
-            await self.end()
+            await self._end()
         except BaseException:
             self._kill()
             raise
 
     async def start(self) -> None:
-        """Begin the process anew, ending what is left of the last one."""
-        await self.end()
-        self.spoiled = self._loaded = False
-        if not self.closed:
+        """Begin the process anew, ending what is left of the last one; does nothing once closed."""
+        async with self._starting:
+            await self._end()
+            if self.closed:
+                return
+            self.spoiled = self._loaded = False
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -158,8 +161,13 @@ class _Worker:
                 start_new_session=True,  # Ctrl-C in a terminal is for the server alone
             )
 
-    async def end(self) -> None:
-        """Kill the process, if there is one, and wait until it is gone."""
+    async def close(self) -> None:
+        """End the process for good."""
+        self.closed = True
+        async with self._starting:
+            await self._end()
+
+    async def _end(self) -> None:
         self._kill()
         if self._process is not None:
             await self._process.wait()
@@ -167,7 +175,7 @@ class _Worker:
     async def _ready(self) -> asyncio.subprocess.Process:
         if self._process is None or self.spoiled or self._process.returncode is not None:
             await self.start()
-        if self._process is None:
+        if self._process is None or self.closed:
             raise _DiedError
         if not self._loaded:
             await _expect(self._process, b"H")
@@ -178,7 +186,7 @@ class _Worker:
         self.spoiled = True
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(self._process.pid, signal.SIGKILL)  # Process.kill() would take its status from the watcher
 
 
 async def _frames(work: Work) -> list[bytes]:

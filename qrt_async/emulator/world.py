@@ -3,60 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import traceback
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 from qrt_async.emulator import lifecycle
+from qrt_async.emulator.alarms import Alarms
 from qrt_async.emulator.clock import Instant, RealClock
 from qrt_async.emulator.credentials import Credentials
 from qrt_async.emulator.identifiers import Identifiers
+from qrt_async.emulator.instances import Instances
+from qrt_async.emulator.ledger import Ledger, charge_for
 from qrt_async.emulator.lines import Line
 from qrt_async.emulator.records import (
     Job,
     JobPage,
+    JobStatus,
     Platform,
     Reason,
     Session,
     SessionState,
-    TaskState,
-    TranspilerTask,
 )
 from qrt_async.emulator.refusals import Refusal, bad_body, unknown_backend, unknown_job, unknown_session
-from qrt_async.emulator.work import Done, Failed, PrimitiveWork, TranspileWork
+from qrt_async.emulator.settings import Settings
+from qrt_async.emulator.transpiler import Errands, Transpiler, run_safely
+from qrt_async.emulator.work import Failed, PrimitiveWork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Mapping
-    from typing import Any
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from datetime import datetime
 
+    from qrt_async.emulator.alarms import Alarm
     from qrt_async.emulator.clock import Clock
     from qrt_async.emulator.devices import Device
+    from qrt_async.emulator.lifecycle import Deadline
+    from qrt_async.emulator.pool import Pool
     from qrt_async.emulator.records import JobOrder, JobQuery, SessionOrder, Tenant
-    from qrt_async.emulator.work import Outcome, Work
+    from qrt_async.emulator.store import Remembered, Store
 
-_log = logging.getLogger(__name__)
-
-
-class Pool(Protocol):
-    """Who runs the work: `workers.Workers`, or whatever keeps its contract."""
-
-    async def run(self, work: Work, on_start: Callable[[], None] | None = None) -> Outcome:
-        """Run one work, calling `on_start` on the loop as it begins; cancelling stops it."""
-        ...
-
-    async def warm(self) -> None:
-        """Start ahead what running needs."""
-        ...
-
-    async def close(self) -> None:
-        """End everything; nothing runs afterwards."""
-        ...
+SIMULATION_GRACE = 60.0  # seconds: simulating a job may take longer than the device would
 
 
 class World:
     """Tokens, backends, jobs, sessions and transpiler tasks; everything happens on one event loop.
 
-    `devices` are the backends on offer, in the order they are listed; `pool` runs what is submitted.
+    `devices` are the backends on offer, in the order they are listed; `pool` runs what is submitted; `settings` are
+    the plan, region and other choices; `store` keeps jobs and sessions beyond the world's life, if there is one.
     Every method that cannot give what was asked for raises `Refusal`.
     """
 
@@ -65,36 +56,58 @@ class World:
         devices: Mapping[str, Device],
         pool: Pool,
         *,
-        api_keys: Collection[str] = (),
-        seed: int | None = None,
-        noiseless: bool = False,
+        settings: Settings | None = None,
         clock: Clock | None = None,
+        store: Store | None = None,
     ) -> None:
-        self.clock = clock or RealClock()
-        self.identifiers = Identifiers(seed)
-        self.credentials = Credentials(api_keys, self.identifiers, self.clock)
-        self.devices = devices
+        self.settings: Settings = settings or Settings()
+        self.clock: Clock = clock or RealClock()
+        self.started: datetime = self.clock.now()
+        self.identifiers: Identifiers = Identifiers(self.settings.seed)
+        self.credentials: Credentials = Credentials(self.settings.api_keys, self.identifiers, self.clock)
+        self.devices: Mapping[str, Device] = devices
+        self.ledger: Ledger = Ledger()
+        self.instances: Instances = Instances(self.settings.plan, self.settings.region, self.ledger, self.clock)
         self._pool = pool
-        self._noiseless = noiseless
+        self._store = store
+        self._alarms = Alarms(self.clock)
         self._lines = {name: Line(self._execute) for name in devices}
         self._jobs: dict[Tenant, dict[str, Job]] = {}
+        self._waiting_for_usage: dict[str, Job] = {}
+        self._shared: dict[str, Job] = {}
         self._sessions: dict[str, Session] = {}
-        self._tasks: dict[str, TranspilerTask] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self._session_alarms: dict[str, Alarm] = {}
+        self._errands = Errands()
+        self.transpiler: Transpiler = Transpiler(pool, self.identifiers, self._errands)
 
     def warm(self) -> None:
         """Begin to start the workers, without waiting for them."""
-        self._in_background(self._pool.warm(), "warm the workers")
+        self._errands.begin(self._pool.warm(), "warm the workers")
+
+    def remember(self, remembered: Remembered) -> None:
+        """Take over what an earlier emulator left; its unfinished jobs are queued again."""
+        self.identifiers.resume(remembered.works)
+        self.instances.limits.update(remembered.limits)
+        for charge in remembered.charges:
+            self.ledger.enter(charge)
+        self._sessions.update((session.id, session) for session in remembered.sessions)
+        for job in remembered.jobs:
+            self._jobs.setdefault(job.tenant, {})[job.id] = job
+            if not job.status.final:
+                lifecycle.queue(job, self._session_of(job))
+                self._line_up(job)
+        for session in remembered.sessions:
+            self._watch(session)
 
     async def close(self) -> None:
-        """Stop all work and end the workers."""
+        """Stop all work and end the workers; what is unfinished stays so in the state file."""
+        await self._alarms.close()
         for line in self._lines.values():
             await line.close()
-        background = list(self._background)
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await self._errands.close()
         await self._pool.close()
+        if self._store is not None:
+            await asyncio.to_thread(self._store.close)
 
     # backends
 
@@ -111,23 +124,28 @@ class World:
 
     # jobs
 
-    def submit(self, tenant: Tenant, order: JobOrder) -> Job:
-        """Queue a job (`POST /jobs`)."""
+    def submit(self, tenant: Tenant, order: JobOrder, caller: str = "") -> Job:
+        """Queue a job (`POST /jobs`); `caller` is what it said in `X-Qx-Client-Application`."""
         self.device(order.backend)
         session = self._session_for(tenant, order)
         jobs = self._jobs.setdefault(tenant, {})
+        self._refuse_too_many(tenant, jobs.values())
         job = Job(
-            id=self.identifiers.job(),
+            id=_fresh(self.identifiers.job, jobs),
             tenant=tenant,
             order=order,
             seed=self.identifiers.work_seed(),
             created=self._creation(tenant),
             params=order.params,
             tags=order.tags,
+            caller=caller,
         )
         jobs[job.id] = job
         lifecycle.queue(job, session)
-        self._lines[order.backend].join(job)
+        if self._store is not None:
+            self._store.add_job(job, self.identifiers.works)
+        self._watch(session)
+        self._line_up(job)
         return job
 
     def job(self, tenant: Tenant, job_id: str) -> Job:
@@ -137,6 +155,10 @@ class World:
         except KeyError:
             raise unknown_job(job_id) from None
 
+    def jobs(self, tenant: Tenant) -> tuple[Job, ...]:
+        """Give all of the tenant's jobs, the oldest first."""
+        return tuple(self._jobs.get(tenant, {}).values())
+
     def list_jobs(self, tenant: Tenant, query: JobQuery) -> JobPage:
         """Give the tenant's jobs that `query` admits, a page of them (`GET /jobs`)."""
         jobs = self._jobs.get(tenant, {})
@@ -144,6 +166,24 @@ class World:
         found = query.select(in_order)
         page = found[query.offset : query.offset + query.limit]
         return JobPage(tuple(page), len(found), query.limit, query.offset)
+
+    def position(self, job: Job) -> int | None:
+        """Give a queued job's place in the queue of its backend, from 1; None once it has begun."""
+        return self._lines[job.order.backend].position(job)
+
+    def share_circuits(self, job: Job) -> str:
+        """Make a token with which anyone can ask for the circuits of a job."""
+        token = self.identifiers.nonce()
+        self._shared[token] = job
+        return token
+
+    def shared_circuits(self, token: str) -> tuple[str, ...]:
+        """Give the programs of the job that a token stands for, those that are text."""
+        job = self._shared.get(token)
+        if job is None:
+            raise Refusal(404, None, "There is nothing at this address.")
+        firsts = (pub[0] if isinstance(pub, list) else pub for pub in job.params.get("pubs", ()))
+        return tuple(first for first in firsts if isinstance(first, str))
 
     def cancel(self, tenant: Tenant, job_id: str) -> None:
         """End a queued or running job; a worker busy with it is stopped (`POST /jobs/{id}/cancel`)."""
@@ -155,8 +195,10 @@ class World:
                 f"Job is in non cancellable status: {job.status}. Job ID: {job_id}",
                 "Only queued and running jobs can be cancelled.",
             )
-        lifecycle.cancel(job, self._session_of(job), Instant.of(self.clock))
-        self._lines[job.order.backend].drop(job)
+        session = self._session_of(job)
+        lifecycle.cancel(job, session, Instant.of(self.clock))
+        self._drop(job)
+        self._ended(job, session)
 
     def delete(self, tenant: Tenant, job_id: str) -> None:
         """Forget a finished job and its data (`DELETE /jobs/{id}`)."""
@@ -169,14 +211,32 @@ class World:
                 "Cancel the job, or wait for its end, before deleting it.",
             )
         del self._jobs[tenant][job_id]
+        if self._store is not None:
+            self._store.forget_job(job_id)
 
     def take_results(self, tenant: Tenant, job_id: str) -> bytes | None:
         """Give the bytes of a completed job's results, a private job's only once; None if there are none."""
         job = self.job(tenant, job_id)
         body = job.body
-        if job.order.private:
+        if job.order.private and body is not None:
             job.body = None
+            self._keep(job)
         return body
+
+    def replace_tags(self, tenant: Tenant, job_id: str, tags: tuple[str, ...]) -> None:
+        """Put new tags in the place of a job's old ones (`PUT /jobs/{id}/tags`)."""
+        job = self.job(tenant, job_id)
+        job.tags = tags
+        self._keep(job)
+
+    def set_limit(self, crn: str, limit: int | None) -> None:
+        """Set or remove an instance's limit; jobs that waited for usage join the queues if there is some now."""
+        self.instances.set_limit(crn, limit)
+        if self._store is not None:
+            self._store.put_limit(crn, limit)
+        waiting, self._waiting_for_usage = self._waiting_for_usage, {}
+        for job in waiting.values():
+            self._line_up(job)
 
     # sessions
 
@@ -186,7 +246,7 @@ class World:
             self.device(order.backend)
         legacy = tenant.platform is Platform.LEGACY
         session = Session(
-            id=self.identifiers.legacy_session() if legacy else self.identifiers.session(),
+            id=_fresh(self.identifiers.legacy_session if legacy else self.identifiers.session, self._sessions),
             tenant=tenant,
             order=order,
             created=Instant.of(self.clock),
@@ -194,6 +254,7 @@ class World:
         )
         lifecycle.open_session(session)
         self._sessions[session.id] = session
+        self._watch(session)
         return session
 
     def session(self, tenant: Tenant, session_id: str) -> Session:
@@ -203,31 +264,30 @@ class World:
             raise unknown_session(session_id)
         return session
 
+    def sessions(self, tenant: Tenant) -> tuple[Session, ...]:
+        """Give all of the tenant's sessions, the oldest first."""
+        return tuple(session for session in self._sessions.values() if session.tenant == tenant)
+
     def set_accepting(self, tenant: Tenant, session_id: str, accepting: bool) -> None:
         """Drain a session, or let it take jobs again (`PATCH /sessions/{id}`)."""
-        lifecycle.set_accepting(self.session(tenant, session_id), accepting, Instant.of(self.clock))
+        session = self.session(tenant, session_id)
+        lifecycle.set_accepting(session, accepting, Instant.of(self.clock))
+        self._watch(session)
 
     def close_session(self, tenant: Tenant, session_id: str) -> None:
         """Close a session at once; its queued jobs fail, its running ones go on (`DELETE …/close`)."""
         session = self.session(tenant, session_id)
-        for job in lifecycle.close_session(session, Instant.of(self.clock)):
-            self._lines[job.order.backend].drop(job)
-
-    # the transpiler service
-
-    def transpile(self, user_id: str, work: TranspileWork) -> TranspilerTask:
-        """Begin a task of the transpiler service (`POST /transpile`)."""
-        record = TranspilerTask(self.identifiers.task(), user_id)
-        self._tasks[record.id] = record
-        self._in_background(self._transpile(record, work), f"transpile {record.id}")
-        return record
-
-    def transpiler_task(self, user_id: str, task_id: str) -> TranspilerTask | None:
-        """Give one of the user's tasks, or None: the service takes an unknown task for a waiting one."""
-        record = self._tasks.get(task_id)
-        return record if record is not None and record.user_id == user_id else None
+        self._dropped(session, lifecycle.close_session(session, Instant.of(self.clock)))
 
     # what happens inside
+
+    def _line_up(self, job: Job) -> None:
+        if job.status.final:
+            return
+        if job.tenant.instance and self.instances.exhausted(job.tenant.instance):
+            self._waiting_for_usage[job.id] = job
+        elif job.order.backend in self._lines:  # a state file may name a backend that is not on offer now
+            self._lines[job.order.backend].join(job)
 
     async def _execute(self, job: Job) -> None:
         work = PrimitiveWork(
@@ -235,47 +295,86 @@ class World:
             backend=job.order.backend,
             params=job.params,
             seed=job.seed,
-            noiseless=self._noiseless,
+            noiseless=self.settings.noiseless,
         )
         session = self._session_of(job)
-        outcome = await self._run(work, lambda: lifecycle.begin(job, session, Instant.of(self.clock)))
+        limit: list[Alarm] = []
+        outcome = await run_safely(self._pool, work, lambda: limit.append(self._begin(job, session)))
+        for alarm in limit:
+            alarm.cancel()
         if job.status.final:
             return
         now = Instant.of(self.clock)
         lifecycle.begin(job, session, now)  # it did run, even if its start was never announced
-        if isinstance(outcome, Done):
-            lifecycle.complete(job, session, now, outcome.body, outcome.quantum_seconds)
-        else:
+        if isinstance(outcome, Failed):
             lifecycle.fail(job, session, now, _reason(outcome))
-
-    async def _transpile(self, record: TranspilerTask, work: TranspileWork) -> None:
-        outcome = await self._run(work, lambda: _start(record))
-        if isinstance(outcome, Done):
-            record.state, record.body = TaskState.SUCCESS, outcome.body
+        elif outcome.quantum_seconds > job.order.time_limit:
+            lifecycle.stop(job, session, now)
         else:
-            record.state = TaskState.FAILURE
-            _log.warning("transpiler task %s failed: %s", record.id, outcome.reason)
+            lifecycle.complete(job, session, now, outcome.body, outcome.quantum_seconds)
+        self._ended(job, session)
 
-    def _in_background(self, errand: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(errand, name=name)
-        self._background.add(task)
-        task.add_done_callback(self._errand_over)
+    def _begin(self, job: Job, session: Session | None) -> Alarm:
+        now = Instant.of(self.clock)
+        lifecycle.begin(job, session, now)
+        self._keep(job)
+        self._watch(session)
+        return self._alarms.at(now.monotonic + job.order.time_limit + SIMULATION_GRACE, partial(self._stop, job))
 
-    def _errand_over(self, task: asyncio.Task[None]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            _log.error("could not %s", task.get_name(), exc_info=error)
+    def _stop(self, job: Job, at: Instant) -> None:
+        if job.status is JobStatus.RUNNING:
+            session = self._session_of(job)
+            lifecycle.stop(job, session, at)
+            self._drop(job)
+            self._ended(job, session)
 
-    async def _run(self, work: Work, on_start: Callable[[], None]) -> Outcome:
-        try:
-            return await self._pool.run(work, on_start)
-        except Exception as error:  # noqa: BLE001 - a broken pool fails the job, not the server
-            _log.exception("the pool of workers broke")
-            return Failed(
-                reason=f"Unknown error: {error}",
-                code=1500,
-                solution="Submit the job again.",
-                traceback=traceback.format_exc(),
+    def _ended(self, job: Job, session: Session | None) -> None:
+        """Do what the end of a job brings with it: a charge, and a new deadline for its session."""
+        self._waiting_for_usage.pop(job.id, None)
+        charge = charge_for(job, session)
+        self.ledger.enter(charge)
+        if self._store is not None:
+            self._store.add_charge(charge)
+            if job.order.private:
+                self._store.forget_params(job)
+        self._keep(job)
+        self._watch(session)
+
+    def _watch(self, session: Session | None) -> None:
+        """Keep a session that has changed, and set the alarm for what time will do to it next."""
+        if session is None:
+            return
+        if self._store is not None:
+            self._store.put_session(session)
+        if alarm := self._session_alarms.pop(session.id, None):
+            alarm.cancel()
+        if due := lifecycle.deadline(session):
+            self._session_alarms[session.id] = self._alarms.at(due.monotonic, partial(self._expire, session, due))
+
+    def _expire(self, session: Session, due: Deadline, at: Instant) -> None:
+        self._dropped(session, lifecycle.expire(session, due, at))
+
+    def _dropped(self, session: Session, jobs: list[Job]) -> None:
+        for job in jobs:
+            self._drop(job)
+            self._ended(job, session)
+        self._watch(session)
+
+    def _drop(self, job: Job) -> None:
+        if job.order.backend in self._lines:
+            self._lines[job.order.backend].drop(job)
+
+    def _keep(self, job: Job) -> None:
+        if self._store is not None:
+            self._store.change_job(job)
+
+    def _refuse_too_many(self, tenant: Tenant, jobs: Iterable[Job]) -> None:
+        most = self.settings.plan.pending_jobs
+        if tenant.platform is not Platform.LEGACY or most is None:
+            return
+        if sum(not job.status.final for job in jobs) >= most:
+            raise Refusal(
+                400, 3458, f"There are {most} pending jobs already, the limit of the plan.", "Wait for one to end."
             )
 
     def _creation(self, tenant: Tenant) -> Instant:
@@ -308,8 +407,11 @@ class World:
         return session
 
 
-def _start(record: TranspilerTask) -> None:
-    record.state = TaskState.STARTED
+def _fresh(make: Callable[[], str], taken: Collection[str]) -> str:
+    """Make an id that is not taken: an emulator that goes on with another's state repeats its random numbers."""
+    while (name := make()) in taken:
+        pass
+    return name
 
 
 def _reason(failed: Failed) -> Reason:

@@ -114,6 +114,12 @@ class JobMetrics(Answer):
     qubits: tuple[int, ...] | None = None
 
 
+def _a_page(_: object, __: object, value: int) -> None:
+    # the service would silently take its default for anything else
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 200:
+        raise InvalidOption(f"limit is a whole number from 1 to 200, not {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class JobFilter:
     """
@@ -132,14 +138,8 @@ class JobFilter:
     created_before: dt.datetime | None = None
     oldest_first: bool = False
     params: bool = False
-    limit: int = attrs.field(default=200)
+    limit: int = attrs.field(default=200, validator=_a_page)
     offset: int = 0
-
-    @limit.validator
-    def _check_limit(self, _: object, value: int) -> None:
-        # the service would silently take its default for anything else
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 200:
-            raise InvalidOption(f"limit is a whole number from 1 to 200, not {value!r}")
 
 
 @attrs.frozen(kw_only=True)

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Union
 
 import attrs
 
 from qrt_async.models.typed import Npy, Qpy
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from qiskit.circuit import QuantumCircuit
+    from qiskit.primitives.containers import BindingsArray, ObservablesArray
+    from qiskit.quantum_info import Pauli, PauliList, SparsePauliOp
 
 Numbers = float | Sequence["Numbers"]
-ParameterValues = Mapping[str, Numbers] | Numbers | Npy | None
+ParameterValues = Union[Mapping[Any, Any], Numbers, "NDArray[Any]", "BindingsArray", Npy, None]
 Observables = str | Mapping[str, float] | Sequence["Observables"]
+ObservablesLike = Union[
+    str,
+    Mapping[str, float],
+    "SparsePauliOp",
+    "Pauli",
+    "PauliList",
+    "ObservablesArray",
+    Sequence["ObservablesLike"],
+]
+"""Observables as one may write them; checked PUBs hold `Observables`."""
 
 
 @attrs.frozen
@@ -70,6 +83,6 @@ class EstimatorPub:
     """
 
     circuit: str | IsaCircuit | Qpy | QuantumCircuit
-    observables: Observables
+    observables: ObservablesLike
     parameters: ParameterValues = None
     precision: float | None = None

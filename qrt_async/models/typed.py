@@ -12,6 +12,7 @@ from qrt_async.models.equality import BY_VALUE
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from qiskit.circuit import QuantumCircuit
 
 
 @attrs.frozen
@@ -25,6 +26,13 @@ class Qpy:
 
     data: bytes = attrs.field(repr=False)
     kind: str = "QuantumCircuit"
+
+    @classmethod
+    def from_qiskit(cls, circuit: QuantumCircuit) -> Qpy:
+        """Return a circuit of Qiskit's as it travels (:class:`MissingExtra` where Qiskit is not installed)."""
+        from qrt_async import qiskit_bridge
+
+        return qiskit_bridge.to_qpy(circuit)
 
     def to_qiskit(self) -> Any:
         """

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from qrt_async.models.pubs import IsaCircuit
+from qrt_async.models.typed import Qpy
 
 
 class Transpiler(Protocol):
-    """What turns OpenQASM texts into :class:`IsaCircuit` values, in their order."""
+    """What turns circuits into :class:`IsaCircuit` values, in their order."""
 
     async def transpile(
-        self, circuits: Sequence[str], *, backend: str, optimization_level: int, ai: bool | None
+        self, circuits: Sequence[str | Qpy], *, backend: str, optimization_level: int, ai: bool | None
     ) -> list[IsaCircuit]:
         """
         Return one program per circuit.

@@ -15,6 +15,7 @@ import attrs
 from qrt_async.backends import Backends
 from qrt_async.errors import MissingExtra, TranspileError, UsageError
 from qrt_async.models.pubs import IsaCircuit
+from qrt_async.models.typed import Qpy
 from qrt_async.transpiler.processes import WorkerProcesses
 from qrt_async.transpiler.worker import Device, Transpiled, UnknownDevice, transpile
 from qrt_async.wire.transpiler import width
@@ -38,7 +39,7 @@ class LocalTranspiler:
     _devices: dict[str, asyncio.Task[Device]] = attrs.field(factory=dict[str, asyncio.Task[Device]], init=False)
 
     async def transpile(
-        self, circuits: Sequence[str], *, backend: str, optimization_level: int, ai: bool | None
+        self, circuits: Sequence[str | Qpy], *, backend: str, optimization_level: int, ai: bool | None
     ) -> list[IsaCircuit]:
         """
         Return one program per circuit.
@@ -67,7 +68,7 @@ class LocalTranspiler:
         ]
 
     async def _batch(
-        self, device: Device, start: int, circuits: tuple[str, ...], level: int, seed: int
+        self, device: Device, start: int, circuits: tuple[str | Qpy, ...], level: int, seed: int
     ) -> tuple[Transpiled, ...]:
         loop = asyncio.get_running_loop()
         try:

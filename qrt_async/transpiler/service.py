@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import attrs
@@ -10,6 +11,7 @@ from qrt_async.clock import Deadline
 from qrt_async.engine import Engine
 from qrt_async.errors import TranspileError, UsageError, WaitTimeout
 from qrt_async.models.pubs import IsaCircuit
+from qrt_async.models.typed import Qpy
 from qrt_async.options import PollPolicy
 from qrt_async.wire import decisions
 from qrt_async.wire import transpiler as wire
@@ -25,14 +27,15 @@ class ServiceTranspiler:
     _engine: Engine
 
     async def transpile(
-        self, circuits: Sequence[str], *, backend: str, optimization_level: int, ai: bool | None
+        self, circuits: Sequence[str | Qpy], *, backend: str, optimization_level: int, ai: bool | None
     ) -> list[IsaCircuit]:
         """Return one program per circuit, made by the service (``POST /transpile``)."""
         if optimization_level == 0:
             raise UsageError("the transpiler service knows the optimization levels 1 to 3")
+        texts = await asyncio.to_thread(lambda: [_text(circuit) for circuit in circuits])
         deadline = Deadline.after(self._engine.clock, self._engine.timeouts.transpilation)
         task_id = await self._engine.run(
-            wire.submit(circuits, backend=backend, optimization_level=optimization_level, ai=ai)
+            wire.submit(texts, backend=backend, optimization_level=optimization_level, ai=ai)
         )
         found = await self._poll(task_id, backend, deadline)
         if len(found) != len(circuits):
@@ -57,3 +60,11 @@ class ServiceTranspiler:
 
     async def aclose(self) -> None:
         """Release nothing: the service keeps its own tasks."""
+
+
+def _text(circuit: str | Qpy) -> str:
+    if isinstance(circuit, str):
+        return circuit
+    from qrt_async import qiskit_bridge
+
+    return qiskit_bridge.openqasm(circuit)

@@ -1,15 +1,16 @@
-"""What a worker process does: OpenQASM → Qiskit → a backend's own instructions → OpenQASM."""
+"""What a worker process does: OpenQASM or QPY → Qiskit → a backend's own instructions → OpenQASM."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from qrt_async.errors import MissingExtra, TranspileError
+from qrt_async.models.typed import Qpy
 
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
@@ -49,7 +50,7 @@ _pass_managers: dict[tuple[str, int, int], PassManager] = {}
 
 
 def transpile(
-    key: str, first: int, circuits: tuple[str, ...], level: int, seed: int, device: Device | None = None
+    key: str, first: int, circuits: tuple[str | Qpy, ...], level: int, seed: int, device: Device | None = None
 ) -> tuple[Transpiled, ...] | UnknownDevice:
     """
     Transpile circuits for the device of that key, which is sent along only to a worker that does not know it.
@@ -77,7 +78,7 @@ def _pass_manager(key: str, level: int, seed: int) -> PassManager:
     return _pass_managers[key, level, seed]
 
 
-def _transpiled(text: str, passes: PassManager, index: int) -> Transpiled:
+def _transpiled(text: str | Qpy, passes: PassManager, index: int) -> Transpiled:
     try:
         circuit = _load(text)
     except Exception as error:
@@ -94,7 +95,9 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def _load(text: str) -> QuantumCircuit:
+def _load(text: str | Qpy) -> QuantumCircuit:
+    if isinstance(text, Qpy):
+        return cast("QuantumCircuit", text.to_qiskit())
     try:
         from qiskit import qasm2, qasm3
     except ImportError as error:

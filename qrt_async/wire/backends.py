@@ -14,8 +14,6 @@ from qrt_async.models.backends import (
     BackendConfiguration,
     BackendProperties,
     BackendStatus,
-    Calibration,
-    GateCalibration,
     WaitTimes,
 )
 from qrt_async.wire import codec

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from qrt_async.errors import ProtocolError
 from qrt_async.models.typed import ExecutorItem, ExecutorResult, LayerError, NoiseLearnerResult
-from qrt_async.wire import typed
+from qrt_async.wire import noise_learner, typed
 
 
 def decode(document: Any, *, operation: str) -> Any:
@@ -61,4 +61,4 @@ def _learnt(members: dict[str, Any]) -> NoiseLearnerResult:
 def _pair(entry: list[Any]) -> LayerError:
     """Return a layer as the noise learner wrote it before it had a class for it."""
     layer, error = entry
-    return typed.layer_error(layer | {"error": typed.pauli_lindblad_error(error)})
+    return noise_learner.layer_error(layer | {"error": noise_learner.pauli_lindblad_error(error)})

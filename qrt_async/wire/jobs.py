@@ -84,6 +84,13 @@ class _Timestamps:
     finished: dt.datetime | None = None
 
 
+@attrs.frozen
+class _Qubits:
+    """The widths of a job's circuits: one number, or one for each."""
+
+    counts: tuple[int, ...]
+
+
 @attrs.frozen(kw_only=True)
 class _Metrics(Answer):
     timestamps: _Timestamps | None = None
@@ -97,7 +104,7 @@ class _Metrics(Answer):
     estimated_start_time: dt.datetime | None = None
     estimated_completion_time: dt.datetime | None = None
     num_circuits: int | None = None
-    num_qubits: tuple[int, ...] | None = None
+    num_qubits: _Qubits | None = None
 
 
 @attrs.frozen
@@ -111,6 +118,12 @@ class _Url:
 
 
 codec.wire_names(_State, legacy_code="reasonCode")
+codec.wire_form(
+    _Qubits,
+    lambda converter: (
+        lambda value, _: _Qubits(converter.structure(value if isinstance(value, list) else [value], tuple[int, ...]))
+    ),
+)
 codec.wire_form(int | str | None, lambda _: lambda value, _: value)
 
 
@@ -300,7 +313,7 @@ def _read_metrics(reply: Reply) -> JobMetrics:
         estimated_start=found.estimated_start_time,
         estimated_completion=found.estimated_completion_time,
         circuits=found.num_circuits,
-        qubits=found.num_qubits,
+        qubits=found.num_qubits.counts if found.num_qubits else None,
         extra=found.extra,
         request_id=found.request_id,
     )

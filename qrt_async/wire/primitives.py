@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from qrt_async.models.jobs import Program
 from qrt_async.models.primitive_options import EstimatorOptions, PrimitiveOptions, SamplerOptions
-from qrt_async.models.pubs import EstimatorPub, IsaCircuit, SamplerPub
+from qrt_async.models.pubs import EstimatorPub, IsaCircuit, Observables, SamplerPub
 from qrt_async.models.results import EstimatorResult, SamplerResult
 from qrt_async.models.typed import Npy, Qpy
 from qrt_async.wire import observables, results, typed_encoding
@@ -59,7 +59,7 @@ def _params(
 
 
 def _estimator_pub(pub: EstimatorPub) -> list[Any]:
-    circuit, moved = pub.circuit, pub.observables
+    circuit, moved = pub.circuit, cast(Observables, pub.observables)
     if isinstance(circuit, IsaCircuit):
         circuit, moved = observables.on_program(circuit, moved)
     return _without_tail([circuit, moved, pub.parameters, pub.precision])

@@ -22,21 +22,15 @@ from qrt_async.models.results import (
 from qrt_async.models.spans import ExecutionSpan, ExecutionSpans
 from qrt_async.models.typed import (
     Bindings,
-    LayerError,
-    NoiseLearnerResult,
     Opaque,
-    PauliLindbladError,
-    PauliLindbladMap,
     Qpy,
 )
-from qrt_async.wire import spans
+from qrt_async.wire import noise_learner, spans
 from qrt_async.wire.arrays import Unpacking, is_tensor
+from qrt_async.wire.noise_learner import number, positions
 
 _EXTRAPOLATORS = frozenset(
     ["linear", "exponential", "double_exponential", "fallback", *(f"polynomial_degree_{k}" for k in range(1, 8))]
-)
-_NOISE_LEARNER_MODULES = frozenset(
-    ["qiskit_ibm_runtime.utils.noise_learner_result", "qiskit_ibm_runtime.results.noise_learner"]
 )
 _FLAWS = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError)
 
@@ -134,13 +128,7 @@ _PAYLOADS: dict[str, Callable[[Unpacking, Any, str], Any]] = {
 
 def _complex(value: Any) -> complex:
     real, imaginary = value
-    return complex(_number(real), _number(imaginary))
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(value)
-    return float(value)
+    return complex(number(real), number(imaginary))
 
 
 def _moment(value: Any) -> dt.datetime:
@@ -167,14 +155,7 @@ def _bindings(value: Any) -> Bindings:
     shape = value.get("shape")
     if shape is None:
         shape = next(iter(data.values())).shape[:-1] if data else ()
-    return Bindings(_shape(shape), data)
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    found: tuple[Any, ...] = tuple(value)
-    if not all(type(n) is int and n >= 0 for n in found):
-        raise ValueError(value)
-    return found
+    return Bindings(positions(shape), data)
 
 
 def _bit_array(value: Any) -> BitArray:
@@ -194,7 +175,7 @@ def _data_bin(value: Any) -> PubData[Any]:
     shape, fields = value.get("shape"), value["fields"]
     if not isinstance(fields, dict):
         raise TypeError("fields")
-    return PubData(cast(dict[str, Any], fields), None if shape is None else _shape(shape))
+    return PubData(cast(dict[str, Any], fields), None if shape is None else positions(shape))
 
 
 def _pub_result(kind: type[PubData[Any]] | None) -> Callable[[Any], PubResult[Any]]:
@@ -246,13 +227,6 @@ def _primitive_result(value: Any) -> PrimitiveResult[Any]:
     return PrimitiveResult(tuple(cast(list[PubResult[Any]], pubs)), _metadata(value.get("metadata")))
 
 
-def _noise_learner_result(value: Any) -> NoiseLearnerResult:
-    layers = value["data"]
-    if not isinstance(layers, list) or not all(isinstance(layer, LayerError) for layer in layers):
-        raise TypeError("data")
-    return NoiseLearnerResult(tuple(cast(list[LayerError], layers)), _metadata(value.get("metadata")))
-
-
 def _span(kind: str) -> Callable[[Any], ExecutionSpan]:
     def read(value: Any) -> ExecutionSpan:
         if not all(isinstance(value[name], dt.datetime) for name in ("start", "stop")):
@@ -267,16 +241,6 @@ def _spans(value: Any) -> ExecutionSpans:
     if not all(isinstance(span, ExecutionSpan) for span in found):
         raise TypeError("spans")
     return ExecutionSpans(found)
-
-
-def _pauli_lindblad_map(value: Any) -> PauliLindbladMap:
-    terms: list[tuple[str, tuple[int, ...], float]] = []
-    for letters, qubits, rate in value["paulis"]:
-        if not isinstance(letters, str) or len(letters) != len(qubits):
-            raise ValueError("paulis")
-        terms.append((letters, _shape(qubits), _number(rate)))
-    (width,) = _shape([value["num_qubits"]])
-    return PauliLindbladMap(tuple(terms), width)
 
 
 def _opaque(kind: str) -> Callable[[Any], Opaque]:
@@ -295,10 +259,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "PubResult": _pub_result(None),
     "EstimatorPubResult": _pub_result(EstimatorData),
     "PrimitiveResult": _primitive_result,
-    "NoiseLearnerResult": _noise_learner_result,
+    "NoiseLearnerResult": noise_learner.noise_learner_result,
     "ExecutionSpans": _spans,
     "ExecutionSpanCollection": _spans,
-    "PauliLindbladMap": _pauli_lindblad_map,
+    "PauliLindbladMap": noise_learner.pauli_lindblad_map,
     **{kind: _span(kind) for kind in spans.NAMES},
     **{kind: _opaque(kind) for kind in ("NoiseModel", "Result", "to_json")},
 }
@@ -308,7 +272,7 @@ def _class_value(inner: Any, members: dict[str, Any]) -> Any:
     """Return what a class of the sender's was made of: a model where it is the noise learner's, else opaque."""
     module, name = members.get("__module__"), members.get("__class__")
     value = _with_int_keys(inner)
-    if members["__type__"] == "_json" and module in _NOISE_LEARNER_MODULES and name in _NOISE_LEARNER:
+    if members["__type__"] == "_json" and module in noise_learner.MODULES and name in _NOISE_LEARNER:
         return _NOISE_LEARNER[name](value)
     return Opaque(members["__type__"], value, _text(module), _text(name))
 
@@ -336,34 +300,8 @@ def _int_key(name: str) -> int | str:
         return name
 
 
-def layer_error(value: Any) -> LayerError:
-    """Return a layer and its noise (TypeError, KeyError or ValueError where the value is something else)."""
-    circuit, error = value["circuit"], value.get("error")
-    if not isinstance(circuit, Qpy) or not (error is None or isinstance(error, PauliLindbladError)):
-        raise TypeError("circuit or error")
-    return LayerError(circuit, _shape(value["qubits"]), error)
-
-
-def _labels(generators: Any) -> Any:
-    is_list = isinstance(generators, Opaque) and generators.name == "PauliList"
-    return cast(Any, generators).value["data"] if is_list else generators
-
-
-def pauli_lindblad_error(value: Any) -> PauliLindbladError:
-    """Return the noise of a layer (TypeError, KeyError or ValueError where the value is something else)."""
-    import numpy as np
-
-    generators = _labels(value["generators"])
-    rates = np.asarray(value["rates"])
-    if rates.dtype.kind not in "iuf":
-        raise TypeError("rates")
-    if not all(isinstance(text, str) for text in generators) or rates.shape != (len(generators),):
-        raise ValueError("generators and rates")
-    return PauliLindbladError(tuple(generators), rates.astype(np.float64))
-
-
 _NOISE_LEARNER: dict[str, Callable[[Any], Any]] = {
-    "LayerError": layer_error,
-    "PauliLindbladError": pauli_lindblad_error,
+    "LayerError": noise_learner.layer_error,
+    "PauliLindbladError": noise_learner.pauli_lindblad_error,
 }
 _CLASSES: dict[str, Callable[[Any, dict[str, Any]], Any]] = {"settings": _class_value, "_json": _class_value}

@@ -148,7 +148,7 @@ def sampler_pub(pub: SamplerPub) -> list[Any]:
 
 def estimator_pub(pub: EstimatorPub) -> list[Any]:
     """Return a PUB in the typed form, which always has four elements."""
-    circuit, moved = pub.circuit, pub.observables
+    circuit, moved = pub.circuit, cast(Observables, pub.observables)
     if isinstance(circuit, IsaCircuit):
         circuit, moved = observables.on_program(circuit, moved)
     return [_circuit(circuit), _sums(moved), _values(pub.parameters), pub.precision]

@@ -104,7 +104,7 @@ async def test_no_fitting_instance_is_an_error(service: Service, tmp_path: Path)
 
 
 async def test_the_instances_of_a_key_are_listed(service: Service) -> None:
-    """Each has its CRN, its plan where the catalogue tells it, and its tags; those without an allocation are left out."""
+    """Each has its CRN, its plan where the catalogue tells it, and its tags; those without allocation are left out."""
     async with Client(service.account()) as client:
         offers = await client.instances()
     async with Client(service.legacy_account()) as client:
@@ -127,7 +127,7 @@ def test_the_region_of_the_found_instance_picks_the_host(tmp_path: Path) -> None
 
 
 def test_the_account_is_chosen_as_the_official_client_does(tmp_path: Path) -> None:
-    """The name asked for, else the one marked, else a default name, else the first; those of the dead platform never."""
+    """The name asked for, else the one marked, else a default one, else the first; those of the dead platform never."""
     dead = {"channel": "ibm_quantum", "instance": "h/g/p"}
     plain, named = {"instance": US}, {"instance": PAID}
     path = saved(tmp_path, old=dead, a=plain, **{"default-ibm-quantum-platform": named})

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import aiohttp
 import pytest
 
 from qrt_async.emulator import devices
-from qrt_async.emulator.serving import listen
-from qrt_async.emulator.world import World
-from tests.emulator.service import Bench, HandClock, HeldPool, Service
+from qrt_async.emulator.plans import OPEN
+from qrt_async.emulator.settings import Settings
+from tests.emulator.service import Bench, Service, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,10 +24,15 @@ def snapshots() -> dict[str, devices.Device]:
 @pytest.fixture
 async def bench(snapshots: dict[str, devices.Device]) -> AsyncIterator[Bench]:
     """Start a server whose workers and clock are in the test's hands."""
-    pool, clock = HeldPool(), HandClock()
-    world = World(snapshots, pool, seed=7, clock=clock)
-    async with listen(world) as url, aiohttp.ClientSession(url) as http:
-        yield Bench(url, world, pool, clock, http)
+    async with running(snapshots) as bench:
+        yield bench
+
+
+@pytest.fixture
+async def open_bench(snapshots: dict[str, devices.Device]) -> AsyncIterator[Bench]:
+    """Start such a server, whose instances are of the open plan."""
+    async with running(snapshots, Settings(seed=7, plan=OPEN)) as bench:
+        yield bench
 
 
 @pytest.fixture(params=["legacy", "cloud"])

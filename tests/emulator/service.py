@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import attrs
 
+from qrt_async.emulator.serving import listen
+from qrt_async.emulator.settings import Settings
 from qrt_async.emulator.work import Done
+from qrt_async.emulator.world import World
+from tests.emulator import contract
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
-    import aiohttp
-
+    from qrt_async.emulator.devices import Device
     from qrt_async.emulator.work import Outcome, Work
-    from qrt_async.emulator.world import World
 
 CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/0123456789abcdef:11111111-2222-3333-4444-555555555555::"
 OTHER_CRN = CRN.replace("11111111", "99999999")
-PROGRAM = "OPENQASM 3.0; bit[1] c; x $0; c[0] = measure $0;"
-RESULTS = Done(b'{"results":[{"data":{"c":{"samples":["0x1"],"num_bits":1}}}]}', 0.4, 1)
+PROGRAM = 'OPENQASM 3.0; include "stdgates.inc"; bit[1] c; x $0; c[0] = measure $0;'
+RESULTS = Done(b'{"results":[{"data":{"c":{"samples":["0x1"],"num_bits":1}},"metadata":{}}],"metadata":{}}', 0.4, 1)
 
 
 class HandClock:
@@ -31,11 +35,16 @@ class HandClock:
     def __init__(self) -> None:
         self._date = datetime(2026, 9, 10, 18, 44, 0, 123456, tzinfo=UTC)
         self._seconds = 1000.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def advance(self, seconds: float) -> None:
-        """Move both of the clock's faces forward."""
+        """Move both of the clock's faces forward, and wake those who have slept enough."""
         self._date += timedelta(seconds=seconds)
         self._seconds += seconds
+        for wake_up, sleeper in self._sleepers:
+            if wake_up <= self._seconds and not sleeper.done():
+                sleeper.set_result(None)
+        self._sleepers = [each for each in self._sleepers if not each[1].done()]
 
     def now(self) -> datetime:
         """Give the date it was set to."""
@@ -46,8 +55,12 @@ class HandClock:
         return self._seconds
 
     async def sleep(self, seconds: float) -> None:
-        """Refuse: nothing under test waits for time to pass."""
-        raise NotImplementedError
+        """Sleep until the clock has been moved far enough."""
+        if seconds <= 0:
+            return
+        sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._seconds + seconds, sleeper))
+        await sleeper
 
 
 @attrs.define(eq=False)
@@ -135,10 +148,12 @@ class Service:
     job: dict[str, Any]
 
     async def call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **request: Any) -> Answer:
-        """Send one request; `headers` replace or add, an empty value takes one away."""
+        """Send one request and hold the reply against the contract; an empty value of `headers` takes one away."""
         sent = {key: value for key, value in (self.headers | (headers or {})).items() if value}
         async with self.http.request(method, self.prefix + path, headers=sent, **request) as reply:
-            return Answer(reply.status, await reply.read(), reply.content_type)
+            answer = Answer(reply.status, await reply.read(), reply.content_type)
+            contract.check(method, reply.url.path, answer.status, answer.content_type, answer.body)
+            return answer
 
     async def get(self, path: str, **request: Any) -> Answer:
         """Send a GET."""
@@ -158,6 +173,10 @@ class Service:
         assert answer.status == 200, answer.body
         job_id: str = answer.json["id"]
         return job_id
+
+    async def put(self, path: str, **request: Any) -> Answer:
+        """Send a PUT."""
+        return await self.call("PUT", path, **request)
 
     async def status(self, job_id: str) -> str:
         """Give the status of one job."""
@@ -209,3 +228,23 @@ class Bench:
     def bare(self) -> Service:
         """Give a caller without any credential, on the server's root."""
         return Service(self.http, "", {}, {})
+
+    async def run(self, caller: Service, *, waits: float = 0, quantum_seconds: float = 0.4, **changes: Any) -> str:
+        """Run a job to its end after it has waited, and give its id."""
+        job_id = await caller.submit(**changes)
+        held = await self.pool.next()
+        self.clock.advance(waits)
+        held.begin()
+        held.finish(attrs.evolve(RESULTS, quantum_seconds=quantum_seconds))
+        while await caller.status(job_id) in ("Queued", "Running"):
+            pass
+        return job_id
+
+
+@asynccontextmanager
+async def running(snapshots: Mapping[str, Device], settings: Settings | None = None) -> AsyncIterator[Bench]:
+    """Run a server whose workers and clock are in the test's hands."""
+    pool, clock = HeldPool(), HandClock()
+    world = World(snapshots, pool, settings=settings or Settings(seed=7), clock=clock)
+    async with listen(world) as url, aiohttp.ClientSession(url) as http:
+        yield Bench(url, world, pool, clock, http)

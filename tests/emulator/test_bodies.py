@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from qrt_async.emulator import bodies
+from qrt_async.emulator.params import refuse_chunks
+from qrt_async.emulator.plans import OPEN
 from qrt_async.emulator.records import JobOrder, Platform
 from qrt_async.emulator.refusals import Refusal
+from qrt_async.emulator.shapes import Mismatch
 
 LEGACY, CLOUD = Platform.LEGACY, Platform.IBM_QUANTUM
 QASM = "OPENQASM 3.0;"
@@ -304,7 +307,7 @@ def test_versions_of_params(platform: Platform, version: Any) -> None:
         ({"backend": ""}, "backend"),
         ({"backend": 3}, "backend"),
         ({"program_id": ""}, "program_id"),
-        ({"program_id": "executor"}, "program_id"),
+        ({"program_id": "hello-world"}, "program_id"),
         ({"session_id": "s" * 37}, "session_id"),
         ({"session_id": ""}, "session_id"),
         ({"cost": -1}, "cost"),
@@ -349,8 +352,10 @@ def test_order(platform: Platform) -> None:
 
 
 def test_default_cost() -> None:
-    """Without a cost, IBM_QUANTUM takes the plan's 600 s and LEGACY says 0."""
-    assert ordered(CLOUD).cost == 600
+    """Without a cost, IBM_QUANTUM takes the plan's most and LEGACY says 0."""
+    assert ordered(CLOUD).cost == 10_800
+    body = {"program_id": "sampler", "backend": "ibm_fez", "params": {"pubs": [QASM]}}
+    assert bodies.job_order(json.dumps(body).encode(), CLOUD, OPEN).cost == 600
     assert ordered(LEGACY).cost == 0
 
 
@@ -398,3 +403,48 @@ def test_wide_is_not_deep(platform: Platform) -> None:
     sweep = [[float(row), 1.0] for row in range(5000)]
 
     assert ordered(platform, {"pubs": [[QASM, sweep]]}).params["pubs"][0][1] == sweep
+
+
+PART = {"region": "us-east", "region_type": "regional", "bucket_crn": "crn:x", "object_name": "o"}
+
+
+@both
+def test_typed_pubs(platform: Platform) -> None:
+    """PUBs as the official client sends them are taken: typed circuits, arrays, observables."""
+    array = {"__type__": "ndarray", "__value__": "eJw="}
+    observables = {"__type__": "ObservablesArray", "__value__": ["ZZ"]}
+    bindings = {"__type__": "BindingsArray", "__value__": {"shape": [], "data": {}}}
+
+    for params, program in (
+        ({"pubs": [[TYPED, array, 100]], "support_qiskit": True, "version": 2}, "sampler"),
+        ({"pubs": [[TYPED, bindings]]}, "sampler"),
+        ({"pubs": [[TYPED, observables, array, 0.01]], "support_qiskit": True}, "estimator"),
+        ({"pubs": [[QASM, [{"ZZ": 1.0}], bindings, None]]}, "estimator"),
+    ):
+        assert ordered(platform, params, program).params == params
+
+
+def test_remote_storage() -> None:
+    """Places for params and results are taken; what is missing, or names an object for all, is not."""
+    assert ordered(CLOUD, remote_storage={"job_params": PART, "results": PART}).remote_storage
+    for wrong in (
+        {"job_params": PART},
+        {"job_params": PART, "results": PART | {"region_type": "galactic"}},
+        {"job_params": PART, "results": PART, "object_name": "o"},
+        {"job_params": PART, "results": []},
+    ):
+        assert refused(CLOUD, remote_storage=wrong).code == 1208
+
+
+def test_chunk_sizes() -> None:
+    """Chunk sizes of an executor's items are "auto" all or numbers all, and numbers in sessions only."""
+
+    def items(*sizes: Any) -> dict[str, Any]:
+        return {"quantum_program": {"items": [{"chunk_size": size} for size in sizes]}}
+
+    refuse_chunks(items("auto", "auto"), in_session=False)
+    refuse_chunks(items(3, 4), in_session=True)
+    refuse_chunks({}, in_session=False)
+    for params, in_session in ((items(3, "auto"), True), (items(3), False)):
+        with pytest.raises(Mismatch, match="chunk_size"):
+            refuse_chunks(params, in_session=in_session)

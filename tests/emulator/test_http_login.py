@@ -9,6 +9,7 @@ import jwt
 import pytest
 
 from qrt_async.emulator.serving import listen
+from qrt_async.emulator.settings import Settings
 from qrt_async.emulator.world import World
 from tests.emulator.service import CRN, HandClock, HeldPool
 
@@ -197,7 +198,7 @@ async def test_cloud_refuses_crn(cloud: Service, crn: str) -> None:
 
 async def test_listed_keys_only(snapshots: dict[str, Device]) -> None:
     """With keys given, these are good, even one that begins with "bad", and all others are not."""
-    world = World(snapshots, HeldPool(), api_keys=("badger",), clock=HandClock())
+    world = World(snapshots, HeldPool(), settings=Settings(api_keys=("badger",)), clock=HandClock())
     async with listen(world) as url, aiohttp.ClientSession(url) as http:
         for key, status in (("badger", 200), ("another", 401)):
             async with http.post("/api/users/loginWithToken", json={"apiToken": key}) as reply:

@@ -9,6 +9,7 @@ import pytest
 
 from qrt_async.emulator.identifiers import Identifiers, is_access_token
 from qrt_async.emulator.records import JobOrder, JobStatus, Platform, Tenant
+from qrt_async.emulator.settings import Settings
 from qrt_async.emulator.world import World
 from tests.emulator.service import HandClock, HeldPool
 
@@ -67,7 +68,7 @@ async def test_seeds_of_jobs_follow_the_seed(snapshots: dict[str, Device]) -> No
     """Two worlds of one seed give their first jobs the same ids and seeds."""
     seen: list[list[tuple[str, int]]] = []
     for _ in range(2):
-        world = World(snapshots, HeldPool(), seed=3, clock=HandClock())
+        world = World(snapshots, HeldPool(), settings=Settings(seed=3), clock=HandClock())
         jobs = [world.submit(TENANT, ORDER) for _ in range(3)]
         seen.append([(job.id, job.seed) for job in jobs])
         await world.close()

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "secret": set(),
     "clock": set(),
     "options": {"errors"},
+    "quota": GROUND,
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
     "models": {"models", "errors", "secret", "qiskit_bridge"},
     "wire": WIRE,
@@ -43,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backends": ENGINE,
     "primitives": WIRE | {"pubs"},
     "sessions": JOBS | {"primitives"},
-    "transpiler": ENGINE | {"backends", "transpiler"},
+    "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
     "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
     "__init__": JOBS | {"backends", "sessions", "usage", "client"},
     "emulator": {"emulator"},

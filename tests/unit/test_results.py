@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qrt_async.errors import NoSuchRegister, ProtocolError
@@ -54,6 +54,7 @@ def test_a_missing_register_names_those_there_are() -> None:
     assert not hasattr(data, "d")
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.integers(0, 2**n - 1), min_size=1))))
 def test_every_view_of_a_register_tells_the_same_shots(bits_and_values: tuple[int, list[int]]) -> None:
     """Integers, bitstrings, counts and samples of any register agree with the shots that were sent."""

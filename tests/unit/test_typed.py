@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from qrt_async.models.typed import (
     Qpy,
 )
 from qrt_async.wire import results
+from qrt_async.wire.arrays import Unpacking
 from tests.unit import typed_bodies as make
 from tests.unit.typed_bodies import ndarray, wrapped
 
@@ -346,7 +348,7 @@ def of_header(text: str, data: bytes = b"\0" * 8) -> str:
     return make.text_of(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + data)
 
 
-BAD_ARRAYS = {
+BAD_ARRAYS: dict[str, Any] = {
     "pickle": make.text_of(pickle.dumps(np.array([1.0]))),
     "objects": of_header("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", pickle.dumps([1])),
     "records": of_header("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }"),
@@ -391,7 +393,7 @@ def test_a_bomb_eats_no_memory() -> None:
     bodies = [json.dumps(value).encode() for value in values]
     tracemalloc.start()
     for body in [*bodies[:1], *bodies[3:]]:
-        with pytest.raises(ProtocolError, match="expected an? (array|payload) of"):
+        with pytest.raises(ProtocolError, match=r"expected an? (array|payload) of"):
             results.any_program(body)
     most_of_arrays = tracemalloc.get_traced_memory()[1]
     for body in bodies[1:3]:
@@ -404,15 +406,21 @@ def test_a_bomb_eats_no_memory() -> None:
     assert most < 2**28
 
 
-def test_many_payloads_share_one_bound() -> None:
-    """A thousand arrays that each seem reasonable are refused before they are made."""
-    size = 2**29
-    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({size + 1},), }}"
-    body = {"schema_version": "v0.2", "data": [{"data": "", "shape": [size], "dtype": "bool"}]}
-    with pytest.raises(ProtocolError, match=r"bytes for the shape"):
-        decoded(body)
-    with pytest.raises(ProtocolError, match=r"array of 536870913 bytes"):
-        decoded([wrapped("ndarray", of_header(header)), wrapped("ndarray", of_header(header))])
+def test_the_payloads_of_a_body_share_one_bound() -> None:
+    """Payloads that each are reasonable are refused once all of them together are not."""
+    array, circuit = make.text_of(make.npy(np.zeros(8))), make.text_of(b"QISKIT" + bytes(58))
+    tensor = {"data": base64.b64encode(bytes(8)).decode(), "shape": [64], "dtype": "bool"}
+    reads: list[Callable[[Unpacking], Any]] = [
+        lambda unpacking: unpacking.npy(array, "$"),
+        lambda unpacking: unpacking.payload(circuit, "$", compressed=True),
+        lambda unpacking: unpacking.payload(base64.b64encode(bytes(64)).decode(), "$", compressed=False),
+        lambda unpacking: unpacking.tensor(tensor, "$", compressed=False),
+    ]
+    for read in reads:
+        unpacking = Unpacking("reply", left=100)
+        read(unpacking)
+        with pytest.raises(ProtocolError, match=r"at most \d+ bytes"):
+            read(unpacking)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from qiskit.circuit import QuantumCircuit
 from qiskit.quantum_info import Kraus, SuperOp
 from qiskit_aer import AerSimulator
+from qiskit_aer.noise import pauli_error
 
 from qrt_async.emulator.execution.noise import Channel, gate_channel, idle_channel
 from qrt_async.emulator.execution.preparation import seconds
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
 
 MOST_QUBITS_NOISY = 10
 MOST_QUBITS_IDEAL = 14
+_PAULI_LABELS = {1: list("IXYZ"), 2: [second + first for second in "IXYZ" for first in "IXYZ"]}
+
+
+class ChannelForm(Enum):
+    """How a channel stands in a circuit: which form a simulation takes depends on what it keeps of the state."""
+
+    SUPEROPERATOR = auto()  # density matrices
+    KRAUS = auto()  # pure states
+    PAULIS = auto()  # stabilizer states; the channel is Pauli-twirled
 
 
 @attrs.frozen(eq=False)
@@ -44,6 +55,8 @@ def outcome_probabilities(
     circuits: Sequence[QuantumCircuit], measured: Sequence[Sequence[int]], *, density: bool
 ) -> list[npt.NDArray[np.float64]]:
     """Give the probabilities, length 2**m, of measuring `measured` (first qubit fastest) after each circuit."""
+    if not any(measured):
+        return [np.ones(1) for _ in circuits]
     asked: list[QuantumCircuit] = []
     for circuit, qubits in zip(circuits, measured, strict=True):
         complete: Any = circuit.copy()
@@ -75,19 +88,21 @@ def distribution(probabilities: npt.NDArray[np.float64], clbits: Sequence[int], 
     return Distribution(values, np.cumsum(probabilities[possible]))
 
 
-def with_channels(circuit: QuantumCircuit, qubits: Sequence[int], machine: Machine, *, kraus: bool) -> QuantumCircuit:
-    """Give the circuit with the device's channel after every gate, as superoperators or Kraus operators."""
+def with_channels(
+    circuit: QuantumCircuit, qubits: Sequence[int], machine: Machine, form: ChannelForm
+) -> QuantumCircuit:
+    """Give the circuit with the device's channel after every gate, in blocks of control flow too."""
     noisy = circuit.copy_empty_like()
     for instruction in circuit.data:
         operation = instruction.operation
         places = tuple(qubits[circuit.find_bit(qubit).index] for qubit in instruction.qubits)
         if blocks := getattr(operation, "blocks", ()):
-            inner = [with_channels(block, places, machine, kraus=kraus) for block in blocks]
+            inner = [with_channels(block, places, machine, form) for block in blocks]
             noisy.append(instruction.replace(operation=operation.replace_blocks(inner)))
             continue
         noisy.append(instruction)
         for channel in channels_after(operation, places, machine):
-            noisy.append(_instruction(channel, kraus=kraus), instruction.qubits)
+            noisy.append(_instruction(channel, form), instruction.qubits)
     return noisy
 
 
@@ -100,9 +115,17 @@ def channels_after(operation: Instruction, qubits: tuple[int, ...], machine: Mac
 
 
 @lru_cache(maxsize=4096)
-def _instruction(channel: Channel, *, kraus: bool) -> Instruction:
-    operators: Any = list(channel.kraus)
-    return (Kraus(operators) if kraus else SuperOp(channel.superoperator)).to_instruction()
+def _instruction(channel: Channel, form: ChannelForm) -> Instruction:
+    operators: Any
+    match form:
+        case ChannelForm.SUPEROPERATOR:
+            return SuperOp(channel.superoperator).to_instruction()
+        case ChannelForm.KRAUS:
+            operators = list(channel.kraus)
+            return Kraus(operators).to_instruction()
+        case ChannelForm.PAULIS:
+            operators = list(zip(_PAULI_LABELS[len(channel.left)], channel.paulis.tolist(), strict=True))
+            return pauli_error(operators).to_instruction()
 
 
 @lru_cache(maxsize=8)

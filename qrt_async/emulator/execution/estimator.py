@@ -13,10 +13,12 @@ from qiskit.circuit import Clbit, QuantumCircuit
 from qrt_async.emulator.execution.bindings import Bindings, read_bindings
 from qrt_async.emulator.execution.observables import Observables, grouped, joint_shape, read_observables
 from qrt_async.emulator.execution.preparation import Prepared, widened
-from qrt_async.emulator.execution.pubs import Loaded, Task, bind, load
+from qrt_async.emulator.execution.pubs import Loaded, Task, bind, load_for
 from qrt_async.emulator.execution.refusal import Refusal
 from qrt_async.emulator.execution.samples import number_bits
 from qrt_async.emulator.execution.simulation import Experiment, Noise, sample_all
+from qrt_async.emulator.execution.typed_results import data_bin, primitive_result
+from qrt_async.emulator.execution.typed_values import typed, write_array
 from qrt_async.emulator.work import Done
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from qrt_async.emulator.clock import Clock
     from qrt_async.emulator.execution.observables import Observable, Term
     from qrt_async.emulator.execution.samples import Samples
     from qrt_async.emulator.work import PrimitiveWork
@@ -82,24 +85,48 @@ class _Reading:
         return max(float(np.prod([1 - down - up for down, up in errors])), _LEAST_ATTENUATION)
 
 
-def run_estimator(work: PrimitiveWork) -> Done:
-    """Run an estimator job; raises Refusal for what the service would fail it for.
+@attrs.frozen(eq=False)
+class _Estimated:
+    """What came out of one PUB: arrays over the broadcast of observables and sweep, and the circuits measured."""
 
-    The result is the service's plain form: numbers, or lists nested to the broadcast of observables and sweep.
+    pub: _Pub
+    fields: dict[str, Floats]
+    circuits: int
+
+    @property
+    def executions(self) -> int:
+        """Shots over all bindings and bases."""
+        return self.circuits * self.pub.effort.shots
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the result says of the PUB."""
+        effort = self.pub.effort
+        return {
+            "shots": effort.shots,
+            "target_precision": effort.precision,
+            "circuit_metadata": self.pub.loaded.prepared.metadata,
+            "resilience": {},
+            "num_randomizations": effort.randomizations,
+        }
+
+
+def run_estimator(work: PrimitiveWork, clock: Clock) -> Done:
+    """Run an estimator job; raises Refusal for what the service would fail it for. Nothing of it is dated by `clock`.
+
+    The result is the service's plain form, numbers or lists nested to the broadcast of observables and sweep, or with
+    `support_qiskit` the typed one, where arrays hold them.
     """
     task = Task.of(work)
     reading = _reading(task)
     pubs = [_read(pub, task, twirled=reading.noise.twirled_readout) for pub in task.params["pubs"]]
-    results: list[dict[str, Any]] = []
-    executions, busy = 0, 0.0
-    for pub in pubs:
-        result, circuits = _run(pub, reading, task)
-        results.append(result)
-        executions += circuits * pub.effort.shots
-        pause = task.repetition_delay + pub.loaded.prepared.duration
-        busy += circuits * pub.effort.shots * pause
-    body = json.dumps({"results": results, "metadata": {}}).encode()
-    return Done(body, quantum_seconds=busy, executions=executions)
+    results = [_run(pub, reading, task) for pub in pubs]
+    pause = task.repetition_delay
+    return Done(
+        body=_typed(results, reading, task) if task.params.get("support_qiskit") else _plain(results),
+        quantum_seconds=sum(each.executions * (pause + each.pub.loaded.prepared.duration) for each in results),
+        executions=sum(each.executions for each in results),
+    )
 
 
 def _reading(task: Task) -> _Reading:
@@ -115,7 +142,7 @@ def _reading(task: Task) -> _Reading:
 
 def _read(pub: Any, task: Task, *, twirled: bool) -> _Pub:
     source, observables, values, precision = [*pub, None, None][:4]
-    loaded = load(source, task.machine)
+    loaded = load_for(task, source)
     if loaded.prepared.dynamic:
         raise Refusal(
             "Dynamic circuits (measurements in mid-circuit, control flow) are not supported by the estimator",
@@ -146,23 +173,12 @@ def _effort(precision: float | None, task: Task, *, twirled: bool) -> _Effort:
             "Ask for less precision.",
         )
     randomizations, each = (1, shots)
-    if twirled or task.option("twirling", "enable_gates"):
-        randomizations, each = _randomizations(shots, task)
+    if twirled or task.twirls_gates:
+        randomizations, each = task.randomizations(shots, binding=fixed is None)
     return _Effort(target, randomizations, each)
 
 
-def _randomizations(shots: int, task: Task) -> tuple[int, int]:
-    """Split shots over randomizations by the rule of the guide "Error mitigation options", rounding up."""
-    asked_count = task.option("twirling", "num_randomizations")
-    asked_each = task.option("twirling", "shots_per_randomization")
-    count = None if asked_count in {None, "auto"} else int(asked_count)
-    each = None if asked_each in {None, "auto"} else int(asked_each)
-    if each is None:
-        each = max(64, ceil(shots / 32)) if count is None else ceil(shots / count)
-    return (ceil(shots / each) if count is None else count), each
-
-
-def _run(pub: _Pub, reading: _Reading, task: Task) -> tuple[dict[str, Any], int]:
+def _run(pub: _Pub, reading: _Reading, task: Task) -> _Estimated:
     shape = joint_shape(pub.observables.shape, pub.bindings.shape)
     which = np.broadcast_to(_numbered(pub.observables.shape), shape).reshape(-1)
     where = np.broadcast_to(_numbered(pub.bindings.shape), shape).reshape(-1)
@@ -176,16 +192,53 @@ def _run(pub: _Pub, reading: _Reading, task: Task) -> tuple[dict[str, Any], int]
         estimate = _estimate(pub, pub.bindings.at(positions[number]), observables, reading, task)
         found[:, at] = np.stack([estimate.values, estimate.errors, estimate.spreads])[:, back]
         circuits += estimate.circuits
-    evs, stds, spreads = (part.reshape(shape).tolist() for part in found)
-    metadata = {
-        "shots": pub.effort.shots,
-        "target_precision": pub.effort.precision,
-        "circuit_metadata": {},
-        "resilience": {},
-        "num_randomizations": pub.effort.randomizations,
+    fields = {
+        name: part.reshape(shape) for name, part in zip(("evs", "stds", "ensemble_standard_error"), found, strict=True)
     }
-    data = {"evs": evs, "stds": stds, "ensemble_standard_error": spreads}
-    return {"data": data, "metadata": metadata}, circuits
+    return _Estimated(pub, fields, circuits)
+
+
+def _plain(results: Sequence[_Estimated]) -> bytes:
+    texts = [
+        {"data": {name: values.tolist() for name, values in each.fields.items()}, "metadata": each.metadata}
+        for each in results
+    ]
+    return json.dumps({"results": texts, "metadata": {}}).encode()
+
+
+def _typed(results: Sequence[_Estimated], reading: _Reading, task: Task) -> bytes:
+    pub_results: list[dict[str, Any]] = []
+    for each in results:
+        shape = each.fields["evs"].shape
+        fields = {name: write_array(values) for name, values in each.fields.items()}
+        value = {"data": data_bin(fields, "numpy.ndarray", shape), "metadata": each.metadata}
+        pub_results.append(typed("PubResult", value))
+    return primitive_result(pub_results, _job_metadata(reading, task))
+
+
+def _job_metadata(reading: _Reading, task: Task) -> dict[str, Any]:
+    """Say what was done: no decoupling, no extrapolation and no cancellation, even where they were asked for."""
+    twirling = {
+        "enable_gates": task.twirls_gates,
+        "enable_measure": reading.noise.twirled_readout,
+        "num_randomizations": task.option("twirling", "num_randomizations") or "auto",
+        "shots_per_randomization": task.option("twirling", "shots_per_randomization") or "auto",
+        "interleave_randomizations": True,
+        "strategy": task.option("twirling", "strategy") or "active-accum",
+    }
+    resilience = {"measure_mitigation": reading.mitigated, "zne_mitigation": False, "pec_mitigation": False}
+    decoupling = {
+        "enable": False,
+        "sequence_type": "XX",
+        "extra_slack_distribution": "middle",
+        "scheduling_method": "alap",
+    }
+    return {
+        "dynamical_decoupling": decoupling,
+        "twirling": twirling,
+        "resilience": resilience,
+        "version": 2,
+    }
 
 
 def _numbered(shape: tuple[int, ...]) -> npt.NDArray[np.intp]:

@@ -58,6 +58,18 @@ def is_clifford(circuit: QuantumCircuit) -> bool:
     )
 
 
+def only_clifford(circuit: QuantumCircuit) -> bool:
+    """Say whether all gates of a circuit, and of the blocks of its control flow, are Clifford gates."""
+    for instruction in circuit.data:
+        operation = instruction.operation
+        if blocks := getattr(operation, "blocks", ()):
+            if not all(map(only_clifford, blocks)):
+                return False
+        elif operation.name not in {"reset", "delay", "barrier", "measure"} and clifford(operation) is None:
+            return False
+    return True
+
+
 def sample_clifford(
     circuit: QuantumCircuit,
     qubits: Sequence[int],

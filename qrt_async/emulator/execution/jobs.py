@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import traceback
+from typing import TYPE_CHECKING
 
+from qrt_async.emulator.clock import RealClock
 from qrt_async.emulator.execution.estimator import run_estimator
+from qrt_async.emulator.execution.executor import run_executor
 from qrt_async.emulator.execution.refusal import Refusal
 from qrt_async.emulator.execution.sampler import run_sampler
 from qrt_async.emulator.execution.transpiling import run_transpile
 from qrt_async.emulator.work import Done, Failed, PrimitiveWork, TranspileWork
 
-_PRIMITIVES = {"sampler": run_sampler, "estimator": run_estimator}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qrt_async.emulator.clock import Clock
+
+_PROGRAMS: dict[str, Callable[[PrimitiveWork, Clock], Done]] = {
+    "sampler": run_sampler,
+    "estimator": run_estimator,
+    "executor": run_executor,
+}
+_REAL_CLOCK = RealClock()
 
 
-def run_work(work: PrimitiveWork | TranspileWork) -> Done | Failed:
-    """Do the work; whatever goes wrong comes back as Failed, with a traceback if it is the emulator's own fault."""
+def run_work(work: PrimitiveWork | TranspileWork, clock: Clock = _REAL_CLOCK) -> Done | Failed:
+    """Do the work; whatever goes wrong comes back as Failed, with a traceback if it is the emulator's own fault.
+
+    `clock` dates the execution spans of typed results.
+    """
     try:
-        return _run(work)
+        return _run(work, clock)
     except Refusal as refusal:
         return refusal.failed
     except (KeyboardInterrupt, SystemExit):
@@ -30,10 +46,11 @@ def run_work(work: PrimitiveWork | TranspileWork) -> Done | Failed:
         )
 
 
-def _run(work: PrimitiveWork | TranspileWork) -> Done:
+def _run(work: PrimitiveWork | TranspileWork, clock: Clock) -> Done:
     if isinstance(work, TranspileWork):
         return run_transpile(work)
-    primitive = _PRIMITIVES.get(work.program_id)
-    if primitive is None:
-        raise Refusal(f"Program {work.program_id!r} does not run on this emulator", 1500, "Use sampler or estimator.")
-    return primitive(work)
+    program = _PROGRAMS.get(work.program_id)
+    if program is None:
+        known = ", ".join(_PROGRAMS)
+        raise Refusal(f"Program {work.program_id!r} does not run on this emulator", 1500, f"Use one of {known}.")
+    return program(work, clock)

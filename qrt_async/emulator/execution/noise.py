@@ -1,7 +1,8 @@
 """The device's noise, one channel per gate, in the three forms that the simulations need.
 
 A gate's channel is thermal relaxation over the gate's duration (T1, T2 of each qubit), then as much depolarization
-as brings the average error to the calibrated one. Idle qubits do not decay unless a delay says so.
+as brings the average error to the calibrated one (none where relaxation alone is worse than that). Idle qubits do
+not decay unless a delay says so.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from qrt_async.emulator.execution.refusal import Refusal
+from qrt_async.emulator.execution.typed_values import content, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,11 +32,13 @@ class Observables:
 def read_observables(given: Any, width: int) -> Observables:
     """Read the observables of a PUB for a program of `width` qubits; raises Refusal (1501) if they do not fit.
 
-    A text is one Pauli string, a mapping one weighted sum of them, and lists nest to an array; the leftmost letter
-    stands for the highest qubit.
+    A text is one Pauli string, a mapping one weighted sum of them, and lists nest to an array, as does what a typed
+    ObservablesArray holds; the leftmost letter stands for the highest qubit.
     """
-    if isinstance(given, Mapping) and "__type__" in given:
-        raise _misfit("typed observables are not supported by this emulator yet")
+    if (name := type_of(given)) is not None:
+        given = content(given, "ObservablesArray")
+        if given is None:
+            raise _misfit(f"a {name} is no array of observables")
     items: list[Observable] = []
     shape = _collect(given, width, items)
     return Observables(shape, tuple(items))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from qiskit.circuit import ControlFlowOp, ParameterExpression, QuantumCircuit, Qubit
 
-from qrt_async.emulator.execution.refusal import TRANSPILE_FIRST, Refusal, not_isa
+from qrt_async.emulator.execution.refusal import TRANSPILE_FIRST, Refusal, beyond_us, not_isa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from qrt_async.emulator.execution.machine import Machine
     from qrt_async.emulator.programs import Program, Register
@@ -25,7 +25,8 @@ class Prepared:
 
     `circuit` has the active qubits only; `qubits[i]` is the device's qubit under its qubit `i`. A dynamic circuit
     measures itself, bit by bit as written; otherwise its measurements are all final, taken out and listed in
-    `readout` as (qubit of `circuit`, classical bit). `duration` is in seconds, `width` the program's.
+    `readout` as (qubit of `circuit`, classical bit). `duration` is in seconds, `width` the program's; `parameters`
+    names the program's free parameters in Qiskit's order: sorted by name, vectors by index.
     """
 
     circuit: QuantumCircuit
@@ -35,11 +36,8 @@ class Prepared:
     duration: float
     width: int
     registers: tuple[Register, ...]
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the free parameters, sorted."""
-        return tuple(sorted(parameter.name for parameter in self.circuit.parameters))
+    parameters: tuple[str, ...]
+    metadata: Mapping[str, Any]
 
 
 def prepare(program: Program, machine: Machine) -> Prepared:
@@ -52,6 +50,8 @@ def prepare(program: Program, machine: Machine) -> Prepared:
             1517,
             TRANSPILE_FIRST,
         )
+    if circuit.num_vars or circuit.num_stretches:
+        raise beyond_us("Variables and stretches are", "Send a circuit without them.")
     _check(circuit, range(circuit.num_qubits), machine)
     final = _final_readout(circuit)
     reduced, active = _reduce(circuit, keep_measurements=final is None)
@@ -64,6 +64,8 @@ def prepare(program: Program, machine: Machine) -> Prepared:
         duration=_duration(circuit, range(circuit.num_qubits), machine),
         width=circuit.num_qubits,
         registers=program.registers,
+        parameters=tuple(parameter.name for parameter in circuit.parameters),
+        metadata=program.metadata,
     )
 
 
@@ -78,7 +80,9 @@ def check_angles(circuit: QuantumCircuit, qubits: Sequence[int]) -> None:
 
 
 def seconds(delay: Any, machine: Machine) -> float:
-    """Give the length of a delay instruction in seconds."""
+    """Give the length of a delay instruction in seconds, 0 as long as it is unbound."""
+    if isinstance(delay.duration, ParameterExpression):
+        return 0.0
     unit = machine.device.dt if delay.unit == "dt" else _DT_UNITS[delay.unit]
     return float(delay.duration) * unit
 

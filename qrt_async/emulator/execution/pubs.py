@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 
+from qrt_async.emulator.execution import typed_values
 from qrt_async.emulator.execution.machine import Machine, machine
 from qrt_async.emulator.execution.preparation import Prepared, check_angles, prepare
 from qrt_async.emulator.execution.recent import Recent
+from qrt_async.emulator.execution.refusal import Refusal
 from qrt_async.emulator.programs import load_program
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from qrt_async.emulator.work import PrimitiveWork
 
 _CACHED_INSTRUCTIONS = 1_000_000
+_FRACTIONAL = frozenset({"rx", "rzz"})
 
 _prepared: Recent[Prepared] = Recent(_CACHED_INSTRUCTIONS)
 
@@ -50,6 +54,29 @@ class Task:
             found = found.get(name) if found else None
         return found
 
+    def randomizations(self, shots: int, *, binding: bool = True) -> tuple[int, int]:
+        """Split shots over a twirled circuit's randomizations: (how many, shots of each), the product rounded up.
+
+        Where `options.twirling` says "auto", it is the rule of IBM's guide "Error mitigation and suppression". Where
+        it gives both numbers, they rule, unless more shots were asked for with the PUB or the job (`binding`).
+        """
+        asked_count = self.option("twirling", "num_randomizations")
+        asked_each = self.option("twirling", "shots_per_randomization")
+        count = None if asked_count in {None, "auto"} else int(asked_count)
+        each = None if asked_each in {None, "auto"} else int(asked_each)
+        if each is None:
+            each = max(64, ceil(shots / 32)) if count is None else ceil(shots / count)
+        if count is not None and binding:
+            each = max(each, ceil(shots / count))
+        return (ceil(shots / each) if count is None else count), each
+
+    @property
+    def twirls_gates(self) -> bool:
+        """Whether gates are twirled: if asked for, and for what needs it (resilience level 2, PEC)."""
+        asked = self.option("twirling", "enable_gates")
+        needed = self.params.get("resilience_level") == 2 or bool(self.option("resilience", "pec_mitigation"))
+        return needed or bool(asked)
+
     @property
     def repetition_delay(self) -> float:
         """The pause between shots, in seconds: `options.execution.rep_delay` or the device's own."""
@@ -65,11 +92,18 @@ class Loaded:
     key: Hashable
 
 
+def load_for(task: Task, source: Any) -> Loaded:
+    """Load the program of a PUB for its job; raises Refusal, with 1519 for fractional gates under gate twirling."""
+    loaded = load(source, task.machine)
+    if task.twirls_gates and _FRACTIONAL & loaded.prepared.circuit.count_ops().keys():
+        raise Refusal("Gate twirling does not support fractional gates (rx, rzz)", 1519, "Turn gate twirling off.")
+    return loaded
+
+
 def load(source: Any, on: Machine) -> Loaded:
     """Load and prepare the program of a PUB, or find it among the recent ones; raises Refusal."""
-    if not isinstance(source, str):
-        return Loaded(prepare(load_program(source), on), object())
-    key = (on.device.name, hashlib.sha256(source.encode()).digest())
+    text = source if isinstance(source, str) else str(typed_values.content(source, "QuantumCircuit"))
+    key = (on.device.name, isinstance(source, str), hashlib.sha256(text.encode()).digest())
     prepared = _prepared.get(key)
     if prepared is None:
         prepared = prepare(load_program(source), on)
@@ -78,10 +112,11 @@ def load(source: Any, on: Machine) -> Loaded:
 
 
 def bind(prepared: Prepared, values: tuple[float, ...]) -> QuantumCircuit:
-    """Give the program's circuit with its parameters, sorted by name, set; raises Refusal for a bad rzz angle."""
+    """Give the program's circuit with its parameters, in their order, set; raises Refusal for a bad rzz angle."""
     if not values:
         return prepared.circuit
-    parameters = sorted(prepared.circuit.parameters, key=lambda parameter: parameter.name)
-    bound: QuantumCircuit = prepared.circuit.assign_parameters(dict(zip(parameters, values, strict=True)))
+    given = dict(zip(prepared.parameters, values, strict=True))
+    # a parameter may stand on qubits that have been reduced away
+    bound: QuantumCircuit = prepared.circuit.assign_parameters(given, strict=False)
     check_angles(bound, prepared.qubits)
     return bound

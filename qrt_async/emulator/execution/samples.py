@@ -1,4 +1,4 @@
-"""Shots as arrays, and as the JSON text of a sampler's register."""
+"""Shots as arrays, and as what a sampler gives of a register: JSON text, packed bytes, truth values."""
 
 from __future__ import annotations
 
@@ -33,10 +33,26 @@ class Samples:
 
     def register(self, register: Register) -> bytes:
         """Write one register as the service does: a JSON list of hexadecimal texts, a shot each."""
-        start, mask = register.clbits.start, (1 << len(register.clbits)) - 1
-        table = np.array([b'"0x%x",' % (value >> start & mask) for value in self.values] or [b""])
+        table = np.array([b'"0x%x",' % number for number in self._numbers(register)] or [b""])
         padded = table[self.index].tobytes()
         return b"[" + padded.translate(None, b"\0")[:-1] + b"]"
+
+    def packed(self, register: Register) -> Bits:
+        """Give one register as Qiskit's BitArray packs it: shape (shots, bytes), most significant byte first."""
+        size = max((len(register.clbits) + 7) // 8, 1)
+        table = b"".join(number.to_bytes(size, "big") for number in self._numbers(register))
+        return np.frombuffer(table, dtype=np.uint8).reshape(-1, size)[self.index]
+
+    def truths(self, register: Register) -> npt.NDArray[np.bool_]:
+        """Give one register bit by bit: shape (shots, bits), bit 0 first."""
+        return number_bits(self._numbers(register), len(register.clbits)).astype(np.bool_)[self.index]
+
+    def _numbers(self, register: Register) -> list[int]:
+        bits = register.clbits
+        start, mask = bits[0], (1 << len(bits)) - 1
+        if bits == tuple(range(start, start + len(bits))):
+            return [value >> start & mask for value in self.values]
+        return [sum((value >> bit & 1) << place for place, bit in enumerate(bits)) for value in self.values]
 
 
 def memory_words(bits: Bits, clbits: Sequence[int], num_clbits: int) -> npt.NDArray[np.void]:

@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+from qiskit.circuit import Clbit
 from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel, ReadoutError
 
 from qrt_async.emulator.execution.distribution import (
     MOST_QUBITS_IDEAL,
     MOST_QUBITS_NOISY,
+    ChannelForm,
     Distribution,
     distribution,
     misread,
     outcome_probabilities,
     with_channels,
 )
-from qrt_async.emulator.execution.frames import is_clifford, sample_clifford
+from qrt_async.emulator.execution.frames import is_clifford, only_clifford, sample_clifford
+from qrt_async.emulator.execution.islands import built, excitation, islands, parted
 from qrt_async.emulator.execution.recent import Recent
 from qrt_async.emulator.execution.refusal import Refusal
-from qrt_async.emulator.execution.samples import Samples
+from qrt_async.emulator.execution.samples import Samples, number_bits
 from qrt_async.emulator.execution.trajectories import MOST_QUBITS_OF_A_STATE, sample_trajectories
 
 if TYPE_CHECKING:
@@ -131,17 +134,48 @@ def _needs_density(experiment: Experiment, noise: Noise) -> bool:
 def _noisy(experiment: Experiment, noise: Noise) -> QuantumCircuit:
     if noise.machine is None:
         return experiment.circuit
-    return with_channels(experiment.circuit, experiment.qubits, noise.machine, kraus=False)
+    return with_channels(experiment.circuit, experiment.qubits, noise.machine, ChannelForm.SUPEROPERATOR)
 
 
 def _sample(experiment: Experiment, shots: int, noise: Noise, generator: np.random.Generator) -> Samples:
     circuit = experiment.circuit
     if experiment.dynamic:
         return _sample_dynamic(experiment, shots, noise, generator)
-    draw = sample_clifford if is_clifford(circuit) else sample_trajectories
+    if is_clifford(circuit):
+        draw = sample_clifford
+    elif len(groups := islands(circuit)) > 1:
+        return _sample_islands(experiment, groups, shots, noise, generator)
+    else:
+        draw = sample_trajectories
     bits = draw(circuit, experiment.qubits, experiment.measured, shots, noise.machine, generator)
     _misread_bits(bits, noise.misreadings(experiment.places), generator)
     return Samples.from_bits(bits, experiment.clbits, circuit.num_clbits)
+
+
+def _sample_islands(
+    experiment: Experiment, groups: list[list[int]], shots: int, noise: Noise, generator: np.random.Generator
+) -> Samples:
+    """Sample groups of qubits that no gate joins: single ones at once, the others as circuits of their own."""
+    circuit, clbit = experiment.circuit, dict(experiment.readout)
+    memory = np.zeros((shots, circuit.num_clbits), dtype=np.uint8)
+    joined: list[tuple[Experiment, list[int]]] = []
+    for group, instructions in zip(groups, parted(circuit, groups), strict=True):
+        places = tuple(experiment.qubits[qubit] for qubit in group)
+        read = [qubit for qubit in group if qubit in clbit]
+        into = [clbit[qubit] for qubit in read]
+        if len(group) > 1 and read:
+            part = built(instructions, [circuit.qubits[i] for i in group], [Clbit() for _ in read])
+            readout = tuple((group.index(qubit), i) for i, qubit in enumerate(read))
+            joined.append((Experiment(part, places, readout, dynamic=False, key=(experiment.key, places)), into))
+        elif read:
+            one = excitation((each.operation for each in instructions), places[0], noise.machine)
+            one_as_zero, zero_as_one = noise.misreadings(places)[0]
+            chance = one * (1 - one_as_zero) + (1 - one) * zero_as_one
+            memory[:, into[0]] = generator.random(shots) < chance
+    sampled = sample_all([each for each, _ in joined], shots, noise, generator)
+    for samples, (_, into) in zip(sampled, joined, strict=True):
+        memory[:, into] = number_bits(samples.values, len(into))[samples.index]
+    return Samples.from_bits(memory, range(circuit.num_clbits), circuit.num_clbits)
 
 
 def _misread_bits(bits: Bits, errors: Sequence[tuple[float, float]], generator: np.random.Generator) -> None:
@@ -154,7 +188,8 @@ def _misread_bits(bits: Bits, errors: Sequence[tuple[float, float]], generator: 
 def _sample_dynamic(experiment: Experiment, shots: int, noise: Noise, generator: np.random.Generator) -> Samples:
     circuit, machine = experiment.circuit, noise.machine
     width = circuit.num_qubits
-    if width > MOST_QUBITS_OF_A_STATE or shots * circuit.size() * 2.0**width > _MOST_STATE_WORK:
+    wide = width > MOST_QUBITS_OF_A_STATE or shots * circuit.size() * 2.0**width > _MOST_STATE_WORK
+    if wide and not only_clifford(circuit):
         raise Refusal(
             f"A circuit of {width} active qubits that uses its measurements cannot be simulated by this emulator "
             f"with {shots} shots",
@@ -163,12 +198,14 @@ def _sample_dynamic(experiment: Experiment, shots: int, noise: Noise, generator:
         )
     readout = None
     if machine is not None:
-        circuit = with_channels(circuit, experiment.qubits, machine, kraus=True)
+        form = ChannelForm.PAULIS if wide else ChannelForm.KRAUS
+        circuit = with_channels(circuit, experiment.qubits, machine, form)
         readout = NoiseModel()
         for qubit, (one_as_zero, zero_as_one) in enumerate(noise.misreadings(experiment.qubits)):
             rows = [[1 - zero_as_one, zero_as_one], [one_as_zero, 1 - one_as_zero]]
             readout.add_readout_error(ReadoutError(rows), [qubit])
-    simulator = AerSimulator(method="statevector", max_parallel_threads=1, noise_model=readout)
+    method = "stabilizer" if wide else "statevector"
+    simulator = AerSimulator(method=method, max_parallel_threads=1, noise_model=readout)
     seed = int(generator.integers(2**31))
     result = simulator.run(circuit, shots=shots, seed_simulator=seed).result()
     if not result.success:

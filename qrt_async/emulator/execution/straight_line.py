@@ -257,9 +257,11 @@ def read(text: str) -> QuantumCircuit | None:
         return None
     reader = _Reader(defined=defined)
     try:
-        for piece in _DEFINITION.sub("", plain).split(";"):
-            if statement := piece.strip():
-                reader.statement(statement)
+        *statements, rest = _DEFINITION.sub("", plain).split(";")
+        if rest.strip():
+            return None
+        for statement in filter(None, map(str.strip, statements)):
+            reader.statement(statement)
     except _NotStraightError:
         return None
     return reader.circuit()

@@ -80,7 +80,7 @@ def _method(circuit: QuantumCircuit) -> tuple[str, float]:
     gates, width = circuit.size(), circuit.num_qubits
     entanglement = _entanglement(circuit)
     if width <= MOST_QUBITS_OF_A_STATE and (width <= 16 or entanglement > 5):
-        return "statevector", 2e-3 + gates * (2e-5 + 2**width * 2e-9)
+        return "statevector", 3e-3 + gates * (5e-5 + 2**width * 2e-9)
     if entanglement <= _MOST_ENTANGLEMENT:
         return "matrix_product_state", 2e-3 + gates * (5e-5 + 8**entanglement * 1e-8)
     raise Refusal(

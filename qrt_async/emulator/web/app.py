@@ -9,7 +9,18 @@ from aiohttp import web
 from qrt_async.emulator import replies
 from qrt_async.emulator.records import Platform
 from qrt_async.emulator.refusals import Refusal
-from qrt_async.emulator.web import backends, jobs, login, sessions, transpiler
+from qrt_async.emulator.web import (
+    analytics,
+    backends,
+    discovery,
+    instances,
+    jobs,
+    legacy,
+    login,
+    sessions,
+    transpiler,
+    workloads,
+)
 from qrt_async.emulator.web.exchange import PREFIXES, WORLD, platform_of, reply
 
 if TYPE_CHECKING:
@@ -17,6 +28,7 @@ if TYPE_CHECKING:
 
     from qrt_async.emulator.world import World
 
+_FULL_ERRORS = tuple(PREFIXES[Platform.IBM_QUANTUM] + path for path in ("/workloads", "/analytics", "/instances/usage"))
 _MAX_BODY = 64 * 1024 * 1024  # bytes: the larger of the two published limits of a job's input
 
 
@@ -26,7 +38,15 @@ def application(world: World) -> web.Application:
     app[WORLD] = world
     app.router.add_routes(login.routes())
     app.router.add_routes(transpiler.routes())
-    app.router.add_get(f"{PREFIXES[Platform.IBM_QUANTUM]}/versions", backends.versions)
+    app.router.add_routes(discovery.routes())
+    app.router.add_routes(legacy.routes(PREFIXES[Platform.LEGACY]))
+    app.router.add_routes(jobs.stored_circuits_routes())
+    cloud = PREFIXES[Platform.IBM_QUANTUM]
+    app.router.add_get(f"{cloud}/versions", backends.versions)
+    app.router.add_get(f"{cloud}/jobs/", jobs.web_page)
+    app.router.add_routes(instances.routes(cloud))
+    app.router.add_routes(workloads.routes(cloud))
+    app.router.add_routes(analytics.routes(cloud))
     for prefix in PREFIXES.values():
         app.router.add_routes(backends.routes(prefix))
         app.router.add_routes(jobs.routes(prefix))
@@ -60,6 +80,8 @@ def _refuse(request: web.Request, refusal: Refusal) -> web.Response:
     if path == "/transpile" or path.startswith("/transpile/"):
         return reply({"detail": refusal.message}, refusal.status)
     trace = world.identifiers.trace()
+    if path.startswith(_FULL_ERRORS):
+        return reply(replies.full_error(refusal, trace), refusal.status)
     if path.startswith("/api/") and not path.startswith(PREFIXES[Platform.IBM_QUANTUM] + "/"):
         return reply(replies.loopback_error(refusal), refusal.status)
     if path.startswith("/identity/"):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from qrt_async.emulator import replies
-from qrt_async.emulator.web.exchange import WORLD, dialect_of, raw_reply, reply, tenant_of
+from qrt_async.emulator.refusals import no_custom_calibrations
+from qrt_async.emulator.web.exchange import WORLD, bound, dialect_of, raw_reply, reply, tenant_of
 
 if TYPE_CHECKING:
     from qrt_async.emulator.devices import Device
@@ -33,14 +34,15 @@ async def versions(_request: web.Request) -> web.Response:
 
 
 async def list_devices(request: web.Request) -> web.Response:
-    """List the backends: names, or objects from version 2025-01-01 on."""
+    """List the backends: names, or objects from version 2025-01-01 on; the open plan is told no waiting times."""
     tenant_of(request)
     world = request.app[WORLD]
     if not dialect_of(request).device_objects:
         return reply({"devices": list(world.devices)})
-    with_wait = "wait_time_seconds" in request.query.get("fields", "").split(",")
+    asked = "wait_time_seconds" in request.query.get("fields", "").split(",")
+    waits = world.ledger.waits() if asked and world.settings.plan.allocation is None else None
     rows = [
-        replies.device(name, snapshot, world.queue_length(name), with_wait=with_wait)
+        replies.device(name, snapshot, world.queue_length(name), None if waits is None else waits.get(name, []))
         for name, snapshot in world.devices.items()
     ]
     return reply({"devices": rows})
@@ -59,6 +61,7 @@ async def configuration(request: web.Request) -> web.Response:
 
 async def properties(request: web.Request) -> web.Response:
     """Give a backend's calibration data: there is one calibration, whatever date is asked for."""
+    bound(request, "updated_before")
     return raw_reply(_documents(_device(request))[1])
 
 
@@ -71,7 +74,10 @@ async def defaults(request: web.Request) -> web.Response:
 def _device(request: web.Request) -> Device:
     tenant_of(request)
     dialect_of(request)
-    return request.app[WORLD].device(request.match_info["name"])
+    world = request.app[WORLD]
+    if "calibration_id" in request.query and not world.settings.plan.custom_calibrations:
+        raise no_custom_calibrations()
+    return world.device(request.match_info["name"])
 
 
 @cache

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from qrt_async.emulator.plans import Crn
 from qrt_async.emulator.records import Platform, Tenant
-from qrt_async.emulator.refusals import Refusal, invalid_credentials
+from qrt_async.emulator.refusals import Refusal, bad_query, invalid_credentials, unknown_instance
 from qrt_async.emulator.replies import OLDEST_VERSION, VERSIONS, Dialect
 from qrt_async.emulator.world import World
 
@@ -66,7 +67,8 @@ def tenant_of(request: web.Request) -> Tenant:
             raise invalid_credentials()
         return Tenant(Platform.LEGACY, credentials.legacy_user(secret))
     user = credentials.cloud_user(request.headers.get("Authorization", ""))
-    return Tenant(Platform.IBM_QUANTUM, user, _instance(request.headers.get("Service-CRN", "")))
+    region = request.app[WORLD].instances.region
+    return Tenant(Platform.IBM_QUANTUM, user, _instance(request.headers.get("Service-CRN", ""), region))
 
 
 def dialect_of(request: web.Request) -> Dialect:
@@ -97,15 +99,33 @@ def moment(text: str) -> datetime | None:
         return None
 
 
-def _instance(crn: str) -> str:
-    parts = crn.split(":")
-    well_formed = (
-        len(parts) == 10
-        and parts[:2] == ["crn", "v1"]
-        and parts[4] == "quantum-computing"
-        and parts[6].startswith("a/")
-        and all((parts[5], parts[6][2:], parts[7]))
-    )
-    if not well_formed:
+def bound(request: web.Request, name: str) -> datetime | None:
+    """Read a query parameter that is a date, None where there is none; raises Refusal for anything else."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    date = moment(text)
+    if date is None:
+        raise bad_query(f"{name} must be a date of RFC 3339")
+    return date
+
+
+def origin_of(request: web.Request) -> str:
+    """Give the address the caller reached this server at, without a path."""
+    return str(request.url.origin())
+
+
+def crn_of(tenant: Tenant) -> Crn:
+    """Give the parts of the name of an IBM_QUANTUM tenant's instance."""
+    crn = Crn.parse(tenant.instance)
+    assert crn is not None  # noqa: S101 - `tenant_of` has read it
+    return crn
+
+
+def _instance(crn: str, region: str) -> str:
+    parsed = Crn.parse(crn)
+    if parsed is None:
         raise Refusal(400, 1241, f"The Service-CRN header is not a CRN: {crn!r}", "Send the CRN of your instance.")
+    if parsed.region != region:
+        raise unknown_instance(crn)
     return crn

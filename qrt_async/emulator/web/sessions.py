@@ -29,7 +29,11 @@ async def create(request: web.Request) -> web.Response:
     """Open a session or batch."""
     tenant = _caller(request)
     world = request.app[WORLD]
-    session = world.open_session(tenant, bodies.session_order(await request.read(), platform_of(request)))
+    settings = world.settings
+    order = bodies.session_order(
+        await request.read(), platform_of(request), settings.plan, unknown_mode_breaks=settings.known_500s
+    )
+    session = world.open_session(tenant, order)
     return reply(replies.session_created(session, Instant.of(world.clock)))
 
 

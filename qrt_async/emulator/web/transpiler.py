@@ -47,7 +47,7 @@ class UnprocessableError(Exception):
 
     def __init__(self, place: tuple[str, ...], message: str, value: Any) -> None:
         super().__init__(message)
-        self.detail = {"loc": place, "msg": message, "input": value, "type": "value_error"}
+        self.detail: dict[str, Any] = {"loc": place, "msg": message, "input": value, "type": "value_error"}
 
 
 @attrs.frozen
@@ -74,12 +74,12 @@ async def submit(request: web.Request) -> web.Response:
         return reply({"detail": [problem.detail]}, status=422)
     if query.backend is not None and query.backend not in world.devices:
         raise Refusal(403, None, f"User doesn't have access to the specified backend: {query.backend}")
-    return reply({"task_id": world.transpile(user, work).id})
+    return reply({"task_id": world.transpiler.begin(user, work).id})
 
 
 async def show(request: web.Request) -> web.Response:
     """Give a task's state and, once it succeeded, its results; an unknown task is pending for ever."""
-    task = request.app[WORLD].transpiler_task(_user(request), request.match_info["id"])
+    task = request.app[WORLD].transpiler.task(_user(request), request.match_info["id"])
     if task is None:
         return reply({"state": "PENDING", "result": None})
     return raw_reply(b'{"state":"%b","result":%b}' % (task.state.encode(), task.body))

@@ -1,0 +1,1 @@
+"""IBM's own client, unmodified, against the emulator."""
