@@ -29,6 +29,8 @@ class Replay(enum.Enum):
 
     ALWAYS = "always"
     NEVER = "never"
+    RECONCILE = "reconcile"
+    """Only after somebody has looked whether it was acted on: what submits a job."""
 
 
 class Patience(enum.Enum):

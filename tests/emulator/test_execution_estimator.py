@@ -174,7 +174,7 @@ def test_precision_by_precedence() -> None:
     ],
 )
 def test_shots(precision: float, twirling: dict[str, Any], shots: int, randomizations: int) -> None:
-    """Shots are 1/precision² rounded up to whole randomizations; a PUB's precision is kept, whatever the options say."""
+    """Shots are 1/precision² rounded up to whole randomizations; a PUB's precision is kept whatever the options."""
     [result] = estimated([FLIP, "ZZ", None, precision], options={"twirling": twirling})
 
     assert (result["metadata"]["shots"], result["metadata"]["num_randomizations"]) == (shots, randomizations)

@@ -14,7 +14,7 @@ import qrt_async
 
 PACKAGE = Path(qrt_async.__file__).parent
 
-GROUND = {"models", "options", "errors", "clock", "secret"}
+GROUND = {"models", "options", "errors", "clock", "secret", "hooks"}
 WIRE = GROUND | {"wire"}
 ENGINE = WIRE | {"account", "platforms", "saved", "tokens", "transport", "discovery", "notices", "engine"}
 JOBS = ENGINE | {"listing", "pubs", "jobs"}
@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "secret": set(),
     "clock": set(),
+    "hooks": set(),
     "options": {"errors"},
     "quota": GROUND,
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
