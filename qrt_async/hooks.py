@@ -168,6 +168,9 @@ class Hooks:
         """Return the hooks as one."""
         return cls(tuple(hooks))
 
+    def __bool__(self) -> bool:
+        return bool(self._hooks)
+
     def emit(self, event: Event) -> None:
         """Tell every hook; one that fails is logged, and disturbs neither the call nor the other hooks."""
         for hook in self._hooks:

@@ -128,7 +128,7 @@ codec.wire_form(int | str | None, lambda _: lambda value, _: value)
 
 
 def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
-    """``POST /jobs``: never repeated by itself, since the service has no handle that would make that safe."""
+    """``POST /jobs``: repeated only by whoever has looked for its tag, since the service has no other handle."""
     body: dict[str, Any] = {
         "program_id": request.program.id,
         "backend": request.backend,
@@ -149,7 +149,7 @@ def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
         method="POST",
         path="/jobs",
         body=json_body(body),
-        replay=Replay.NEVER,
+        replay=Replay.RECONCILE,
         patience=Patience.SUBMISSION,
         read=reading(Submitted, operation="jobs.create"),
     )
