@@ -10,6 +10,8 @@ What can go wrong, as one tree.
     │   ├── InvalidOption
     │   ├── NoSuchRegister (AttributeError, KeyError)
     │   ├── MissingExtra
+    │   ├── KeyMismatch
+    │   ├── ResumeMismatch
     │   └── ClientClosed
     ├── TransportError                     no complete reply; `left` says whether the request may have arrived
     │   ├── ConnectionFailed               it never left
@@ -27,6 +29,8 @@ What can go wrong, as one tree.
     ├── UnknownJobStatus                   the service named a status that this version does not know
     ├── ResultNotAvailable                 the job is over, and the service has no result for it
     ├── WaitTimeout (TimeoutError)         the caller's own deadline passed; the job goes on
+    ├── JournalError                       the journal cannot be read or written; nothing more was sent
+    │   └── JournalBusy                    a living process owns the run
     └── SessionNotEnded                    a session could not be closed; it may still be billed
 """
 
@@ -66,6 +70,31 @@ class MissingExtra(UsageError, ImportError):
 
 class ClientClosed(UsageError):
     """The client was used after it had been closed."""
+
+
+class KeyMismatch(UsageError):
+    """A `key` was used before for another submission: take another key, or send the same again."""
+
+    def __init__(self, name: str, job_id: str | None) -> None:
+        self.name = name
+        self.job_id = job_id
+        made = f" and gave job {job_id}" if job_id else ""
+        super().__init__(
+            f"{name!r} was used for a submission with other content{made}: "
+            "take a new key for new work, or pass the same circuits, values and options again"
+        )
+
+
+class ResumeMismatch(UsageError):
+    """A run is resumed with other PUBs than it began with; `index` is the first that differs."""
+
+    def __init__(self, run_id: str, index: int) -> None:
+        self.run_id = run_id
+        self.index = index
+        super().__init__(
+            f"PUB {index} is not the one that run {run_id!r} began with: "
+            "pass the same PUBs in the same order, or begin a new run"
+        )
 
 
 class TransportError(QrtError):
@@ -262,3 +291,16 @@ class SessionNotEnded(QrtError):
     def __init__(self, session_id: str, why: str) -> None:
         self.session_id = session_id
         super().__init__(f"session {session_id} could not be ended and may still be billed: {why}")
+
+
+class JournalError(QrtError):
+    """The journal cannot be read or written; the message says what to do. What it could not note was not sent."""
+
+
+class JournalBusy(JournalError):
+    """A living process owns the run: let it finish, or end the process `pid`."""
+
+    def __init__(self, run_id: str, pid: int) -> None:
+        self.run_id = run_id
+        self.pid = pid
+        super().__init__(f"run {run_id!r} is owned by process {pid}: let it finish, or end it and try again")

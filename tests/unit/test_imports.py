@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "hooks": set(),
     "options": {"errors"},
-    "quota": GROUND,
+    "journal": GROUND | {"journal"},
+    "quota": GROUND | {"journal"},
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
     "models": {"models", "errors", "secret", "qiskit_bridge"},
     "wire": WIRE,
