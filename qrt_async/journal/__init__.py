@@ -1,5 +1,6 @@
 """What was meant, submitted and finished: the record that survives the process."""
 
+from qrt_async.journal.journal import Journal
 from qrt_async.journal.records import (
     BudgetState,
     Intent,
@@ -9,5 +10,16 @@ from qrt_async.journal.records import (
     Submission,
     SubmissionState,
 )
+from qrt_async.journal.spool import Spool
 
-__all__ = ["BudgetState", "Intent", "Lease", "Owner", "SessionEntry", "Submission", "SubmissionState"]
+__all__ = [
+    "BudgetState",
+    "Intent",
+    "Journal",
+    "Lease",
+    "Owner",
+    "SessionEntry",
+    "Spool",
+    "Submission",
+    "SubmissionState",
+]

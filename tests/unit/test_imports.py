@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sessions": JOBS | {"primitives"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
     "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
-    "__init__": JOBS | {"backends", "sessions", "usage", "client"},
+    "__init__": JOBS | {"backends", "sessions", "usage", "client", "journal", "quota"},
     "emulator": {"emulator"},
     "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
 }
