@@ -17,6 +17,9 @@ from qrt_async.errors import (
     JobError,
     JobFailed,
     JobRanTooLong,
+    JournalBusy,
+    JournalError,
+    KeyMismatch,
     LoginError,
     MissingExtra,
     NoBackend,
@@ -27,6 +30,7 @@ from qrt_async.errors import (
     RateLimited,
     RequestTimeout,
     ResultNotAvailable,
+    ResumeMismatch,
     ServerError,
     SessionClosed,
     SessionNotEnded,
@@ -39,6 +43,17 @@ from qrt_async.errors import (
     WaitTimeout,
 )
 from qrt_async.jobs import Job
+from qrt_async.journal import (
+    BudgetState,
+    Intent,
+    Journal,
+    Lease,
+    Owner,
+    SessionEntry,
+    Spool,
+    Submission,
+    SubmissionState,
+)
 from qrt_async.listing import Listing
 from qrt_async.models.backends import Backend, BackendConfiguration, BackendProperties, BackendStatus
 from qrt_async.models.jobs import CancelOutcome, JobDetails, JobFilter, JobMetrics, JobPage, JobStatus
@@ -105,6 +120,7 @@ from qrt_async.models.usage import (
 )
 from qrt_async.notices import ServiceWarning
 from qrt_async.options import Limits, PollPolicy, RetryPolicy, Timeouts
+from qrt_async.quota import Quota
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
 
@@ -123,6 +139,7 @@ __all__ = [
     "BadRequest",
     "Bindings",
     "BitArray",
+    "BudgetState",
     "CancelOutcome",
     "Client",
     "ClientClosed",
@@ -144,6 +161,7 @@ __all__ = [
     "Instance",
     "InstanceOffer",
     "InstanceUsage",
+    "Intent",
     "InvalidAccount",
     "InvalidOption",
     "InvalidPub",
@@ -158,8 +176,13 @@ __all__ = [
     "JobPage",
     "JobRanTooLong",
     "JobStatus",
+    "Journal",
+    "JournalBusy",
+    "JournalError",
+    "KeyMismatch",
     "LayerError",
     "LayerNoiseLearningOptions",
+    "Lease",
     "LegacyProfile",
     "LegacyUsage",
     "Limits",
@@ -172,6 +195,7 @@ __all__ = [
     "NoiseLearnerResult",
     "NotFound",
     "Opaque",
+    "Owner",
     "PauliLindbladError",
     "PauliLindbladMap",
     "PecOptions",
@@ -183,10 +207,12 @@ __all__ = [
     "Qpy",
     "QrtError",
     "QuasiData",
+    "Quota",
     "RateLimited",
     "RequestTimeout",
     "ResilienceOptions",
     "ResultNotAvailable",
+    "ResumeMismatch",
     "RetryPolicy",
     "SamplerData",
     "SamplerOptions",
@@ -197,11 +223,15 @@ __all__ = [
     "Session",
     "SessionClosed",
     "SessionDetails",
+    "SessionEntry",
     "SessionMode",
     "SessionNotEnded",
     "SimulatorOptions",
     "SliceSpan",
     "SpanPart",
+    "Spool",
+    "Submission",
+    "SubmissionState",
     "Timeouts",
     "TranspileError",
     "TransportError",

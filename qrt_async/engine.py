@@ -8,7 +8,7 @@ import copy
 import itertools
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
@@ -38,6 +38,7 @@ from qrt_async.wire import decisions
 from qrt_async.wire.call import Call, Host, Patience
 
 T = TypeVar("T")
+OnChunk = Callable[[bytes], Awaitable[None]]
 
 _APPLICATION = "qiskit-version-2/0.39.2/qrt_async"
 """The service attributes jobs by this header and wants its first part so (IBM's integration guidance)."""
@@ -49,6 +50,16 @@ class _State:
 
     account: Account
     closed: bool = False
+
+
+@attrs.frozen
+class _Errand(Generic[T]):
+    """A call under way: until when, how often, and who gets the reply's bytes besides."""
+
+    call: Call[T]
+    deadline: Deadline
+    retry: RetryPolicy
+    on_chunk: OnChunk | None = None
 
 
 @attrs.define(init=False)
@@ -109,32 +120,35 @@ class Engine:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
+        on_chunk: OnChunk | None = None,
     ) -> T:
         """
         Send a call, repeat it where that is safe, and return what the reply means.
 
         A token that is refused is renewed, once for all who used it: a 401 proves that nothing was done. `timeout`
-        bounds the call with all its repetitions (seconds), `max_retries` their number.
+        bounds the call with all its repetitions (seconds), `max_retries` their number. `on_chunk` is given the
+        bytes of a success as they arrive, before they are read.
         """
         self._check_open()
         _check_options(timeout, max_retries)
         deadline = Deadline.after(self.clock, self._patience(call) if timeout is None else timeout)
         retry = self.retry if max_retries is None else attrs.evolve(self.retry, max_retries=max_retries)
+        errand = _Errand(call, deadline, retry, on_chunk)
         if call.host is Host.TRANSPILER:
-            headers = platforms.transpiler_headers(self.account.secret)
-            return await self._repeat(call, headers, deadline, retry)
+            return await self._repeat(errand, platforms.transpiler_headers(self.account.secret))
         if call.host is Host.API and self.account.dialect.instance is None:
             await self._find_instance()
-        return await self._with_token(call, deadline, retry)
+        return await self._with_token(errand)
 
-    async def _with_token(self, call: Call[T], deadline: Deadline, retry: RetryPolicy) -> T:
+    async def _with_token(self, errand: _Errand[T]) -> T:
         """Send a call with a token, and with the next one where that is refused, until the deadline."""
+        call, deadline = errand.call, errand.deadline
         rejected: Token | None = None
         hopeless = False
         while True:
             token = await self._tokens.fresh(deadline, rejected=rejected)
             try:
-                found = await self._repeat(call, self._headers(call.host, token), deadline, retry)
+                found = await self._repeat(errand, self._headers(call.host, token))
             except Unauthorized:
                 was_hopeless, hopeless = hopeless, self._tokens.is_hopeless(token)
                 if (hopeless and was_hopeless) or deadline.remaining() <= 0:
@@ -159,16 +173,17 @@ class Engine:
                     f"the account names no instance: {chosen.name or chosen.crn} was taken ({chosen.crn})"
                 )
 
-    async def _repeat(self, call: Call[T], headers: Mapping[str, str], deadline: Deadline, retry: RetryPolicy) -> T:
+    async def _repeat(self, errand: _Errand[T], headers: Mapping[str, str]) -> T:
         """Send a call until it succeeds, its error is final, or the deadline leaves no time for another attempt."""
+        call = errand.call
         for attempt in itertools.count(1):
             try:
-                return await self._send(call, headers, deadline, attempt)
+                return await self._send(errand, headers, attempt)
             except QrtError as error:
-                delay = decisions.retry_delay(attempt, error, call.replay, retry, self.rng)
+                delay = decisions.retry_delay(attempt, error, call.replay, errand.retry, self.rng)
                 if delay is None:
                     raise
-                if delay >= (left := deadline.remaining()):
+                if delay >= (left := errand.deadline.remaining()):
                     error.explain(f"(not repeated: the next attempt is due in {delay:g} s, the deadline in {left:g} s)")
                     raise
                 self.hooks.emit(
@@ -195,7 +210,8 @@ class Engine:
         shown = platforms.token_headers(self.account.dialect, token)
         return {**shown, "X-Qx-Client-Application": _APPLICATION}
 
-    async def _send(self, call: Call[T], headers: Mapping[str, str], deadline: Deadline, attempt: int) -> T:
+    async def _send(self, errand: _Errand[T], headers: Mapping[str, str], attempt: int = 1) -> T:
+        call, deadline = errand.call, errand.deadline
         base = self.account.hosts.base(call.host)
         if base is None:
             raise UsageError(f"{call.operation}: this platform has no {call.host.value} service")
@@ -251,7 +267,7 @@ class Engine:
         began = self.clock.monotonic()
         deadline = Deadline.after(self.clock, self.timeouts.call)
         try:
-            token = await self._repeat(call, {}, deadline, self.retry)
+            token = await self._repeat(_Errand(call, deadline, self.retry), {})
         except (BadRequest, Unauthorized, Forbidden) as error:
             raise _refused(error) from error
         self.hooks.emit(events.TokenRenewed(seconds=self.clock.monotonic() - began, lifetime=token.lifetime))
@@ -264,7 +280,7 @@ class Engine:
             return
         deadline = Deadline.after(self.clock, self.timeouts.closing)
         with contextlib.suppress(Unauthorized):
-            await self._send(call, self._headers(call.host, token), deadline, 1)
+            await self._send(_Errand(call, deadline, self.retry), self._headers(call.host, token))
 
     def _check_open(self) -> None:
         if self._state.closed:

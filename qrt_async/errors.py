@@ -10,6 +10,8 @@ What can go wrong, as one tree.
     │   ├── InvalidOption
     │   ├── NoSuchRegister (AttributeError, KeyError)
     │   ├── MissingExtra
+    │   ├── KeyMismatch
+    │   ├── ResumeMismatch
     │   └── ClientClosed
     ├── TransportError                     no complete reply; `left` says whether the request may have arrived
     │   ├── ConnectionFailed               it never left
@@ -31,6 +33,8 @@ What can go wrong, as one tree.
     │   └── PrivateResultLost              it was on its way when the connection failed, and can be read once only
     ├── WaitTimeout (TimeoutError)         the caller's own deadline passed; the job goes on
     ├── SessionUncertain                   nobody can tell whether a session was opened; holds candidates
+    ├── JournalError                       the journal cannot be read or written; nothing more was sent
+    │   └── JournalBusy                    a living process owns the run
     └── SessionNotEnded                    a session could not be closed; it may still be billed
 """
 
@@ -354,3 +358,16 @@ class SessionNotEnded(QrtError):
     def __init__(self, session_id: str, why: str) -> None:
         self.session_id = session_id
         super().__init__(f"session {session_id} could not be ended and may still be billed: {why}")
+
+
+class JournalError(QrtError):
+    """The journal cannot be read or written; the message says what to do. What it could not note was not sent."""
+
+
+class JournalBusy(JournalError):
+    """A living process owns the run: let it finish, or end the process `pid`."""
+
+    def __init__(self, run_id: str, pid: int) -> None:
+        self.run_id = run_id
+        self.pid = pid
+        super().__init__(f"run {run_id!r} is owned by process {pid}: let it finish, or end it and try again")

@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "clock": set(),
     "hooks": set(),
     "options": {"errors"},
-    "quota": GROUND,
+    "journal": GROUND | {"journal"},
+    "quota": GROUND | {"journal"},
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
     "models": {"models", "errors", "secret", "qiskit_bridge"},
     "wire": WIRE,
@@ -47,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sessions": JOBS | {"primitives"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
     "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
-    "__init__": JOBS | {"backends", "sessions", "usage", "client"},
+    "__init__": JOBS | {"backends", "sessions", "usage", "client", "journal", "quota"},
     "emulator": {"emulator"},
     "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
 }
