@@ -70,8 +70,6 @@ class Client:
     end, and `hooks` are told what happens. `clock` and `rng` are for tests.
     """
 
-    _is_view = False
-
     def __init__(
         self,
         account: Account,
@@ -106,15 +104,17 @@ class Client:
         self._submission = submission or SubmissionPolicy()
         self._poll = poll or PollPolicy()
         self._watcher = Watcher(self._engine, self._poll)
-        self._submissions = Submissions(self._engine, self._quota, self._submission, self._journal, self._run_id)
-        self._attach(self._engine)
+        submissions = Submissions(self._engine, self._quota, self._submission, self._journal, self._run_id)
+        self._attach(self._engine, submissions, is_view=False)
 
-    def _attach(self, engine: Engine) -> None:
+    def _attach(self, engine: Engine, submissions: Submissions, *, is_view: bool) -> None:
         """Make the collections, all of which send by `engine`."""
         self._engine = engine
-        retrieval = Retrieval(engine, self._poll, self._submissions, self._watcher, self._journal)
+        self._submissions = submissions
+        self._is_view = is_view
+        retrieval = Retrieval(engine, self._poll, submissions, self._watcher, self._journal)
         self._backends = Backends(engine)
-        self._jobs = Jobs(engine, self._submissions, retrieval)
+        self._jobs = Jobs(engine, submissions, retrieval)
         self._sessions = Sessions(engine, self._journal, self._run_id)
         self._transpiler: Transpiler = (
             ServiceTranspiler(engine)
@@ -128,11 +128,9 @@ class Client:
 
         Login, connections, quota, journal and waiting are shared, and end with this client, not with the other.
         """
-        other = copy.copy(self)
         engine = self._engine.view(timeouts, retry)
-        other._submissions = self._submissions.view(engine)
-        other._is_view = True
-        other._attach(engine)
+        other = copy.copy(self)
+        other._attach(engine, self._submissions.view(engine), is_view=True)  # noqa: SLF001 - it is one of our own
         return other
 
     def __repr__(self) -> str:

@@ -222,19 +222,19 @@ class Engine:
 
     async def _watched(self, call: Call[T], attempt: int, sending: Awaitable[T]) -> T:
         """Send, and tell the hooks of it."""
-        about = {"operation": call.operation, "method": call.method, "host": call.host.value, "path": call.path}
-        began = self.clock.monotonic()
-        ended: Callable[..., events.RequestEnded] = lambda **more: events.RequestEnded(  # noqa: E731
-            **about, attempt=attempt, seconds=self.clock.monotonic() - began, **more
+        started = events.RequestStarted(
+            operation=call.operation, method=call.method, host=call.host.value, path=call.path, attempt=attempt
         )
-        self.hooks.emit(events.RequestStarted(**about, attempt=attempt))
+        began = self.clock.monotonic()
+        failure: QrtError | None = None
+        self.hooks.emit(started)
         try:
-            found = await sending
+            return await sending
         except QrtError as error:
-            self.hooks.emit(ended(error=error, status=error.status if isinstance(error, ApiError) else None))
+            failure = error
             raise
-        self.hooks.emit(ended())
-        return found
+        finally:
+            self.hooks.emit(started.ended(self.clock.monotonic() - began, failure))
 
     @contextlib.asynccontextmanager
     async def _turn(self, call: Call[Any], deadline: Deadline) -> AsyncGenerator[None]:

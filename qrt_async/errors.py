@@ -308,8 +308,8 @@ class QuotaTimeout(QrtError, TimeoutError):
     def __init__(self, wait: float, left: float) -> None:
         self.wait = wait
         super().__init__(
-            f"the quota of submissions has a turn in {wait:.3g} s, and the call's deadline is in {left:.3g} s: nothing was "
-            "sent; give it more time, or put more PUBs into one job"
+            f"the quota of submissions has a turn in {wait:.3g} s, and the call's deadline is in {left:.3g} s: nothing "
+            "was sent; give it more time, or put more PUBs into one job"
         )
 
 
@@ -325,8 +325,8 @@ class SubmissionUncertain(QrtError):
         self.candidates = candidates
         among = f" It may be one of: {', '.join(candidates[:10])}." if candidates else ""
         super().__init__(
-            f"it is unknown whether a job was created ({why}); it was not submitted again. Look for the tag {tag!r} with "
-            f"client.jobs.list(JobFilter(tags=({tag!r},))) before you submit it once more.{among}"
+            f"it is unknown whether a job was created ({why}); it was not submitted again. Look for the tag {tag!r} "
+            f"with client.jobs.list(JobFilter(tags=({tag!r},))) before you submit it once more.{among}"
         )
 
 

@@ -10,24 +10,13 @@ from typing import Any, Generic, TypeVar, Unpack
 import attrs
 
 from qrt_async import pubs as pub_rules
-from qrt_async.clock import Deadline
 from qrt_async.engine import Engine
 from qrt_async.errors import (
     Conflict,
-    JobCancelled,
-    JobError,
-    JobFailed,
-    JobRanTooLong,
     NotFound,
-    PrivateResultLost,
     QrtError,
-    ResultNotAvailable,
-    SessionClosed,
-    TransportError,
     UsageError,
-    WaitTimeout,
 )
-from qrt_async.journal import Journal
 from qrt_async.listing import Listing
 from qrt_async.models.jobs import (
     CancelOutcome,
@@ -40,12 +29,12 @@ from qrt_async.models.jobs import (
     Program,
 )
 from qrt_async.models.results import PrimitiveResult
-from qrt_async.options import CallOptions, OnCancel, PollPolicy, SubmitOptions
+from qrt_async.options import CallOptions, OnCancel, SubmitOptions
 from qrt_async.regardless import regardless
+from qrt_async.retrieval import Retrieval
 from qrt_async.submission import Submissions, Ticket
-from qrt_async.watcher import Watcher
-from qrt_async.wire import decisions, results
 from qrt_async.wire import jobs as wire
+from qrt_async.wire import results
 from qrt_async.wire.paging import JobPager
 
 R = TypeVar("R")

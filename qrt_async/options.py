@@ -98,8 +98,8 @@ class PollPolicy:
     """
     How often a waiting job is looked at: `initial` seconds after its submission, then ever later up to `maximum`.
 
-    `max_wait` ends a wait for which the caller gave no `timeout`; queues last hours, so it is counted in days. A job of a
-    session is looked at every `session_maximum` seconds at least, since an idle session costs money.
+    `max_wait` ends a wait for which the caller gave no `timeout`; queues last hours, so it is counted in days. A job of
+    a session is looked at every `session_maximum` seconds at least, since an idle session costs money.
     """
 
     initial: float = attrs.field(default=0.5, validator=_at_least(0))

@@ -28,7 +28,7 @@ class Quota:
     reached the service. None lifts the limit.
     """
 
-    per_minute: int | None = attrs.field(on_setattr=attrs.setters.frozen)
+    per_minute: int | None
     _clock: Clock
     _finished: deque[float]
     _under_way: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import hashlib
 import itertools
 import math
@@ -23,8 +22,8 @@ from qrt_async.errors import (
     SubmissionUncertain,
     UsageError,
 )
-from qrt_async.journal.records import Intent, Submission, SubmissionState
 from qrt_async.journal import Journal
+from qrt_async.journal.records import Intent, Submission, SubmissionState
 from qrt_async.models.jobs import JobDetails, JobFilter, JobPage, JobRequest, JobStatus, Submitted
 from qrt_async.options import OnCancel, SubmissionPolicy
 from qrt_async.quota import Quota
@@ -69,6 +68,16 @@ class Ticket:
 
 
 @attrs.define(eq=False)
+class _Known:
+    """What one client knows of its submissions: by tag those that are uncertain or doubtful, and those with a key."""
+
+    uncertain: set[str] = attrs.field(factory=set[str])
+    doubtful: dict[str, Ticket] = attrs.field(factory=dict[str, Ticket])
+    keys: dict[str, tuple[str, Ticket]] = attrs.field(factory=dict[str, "tuple[str, Ticket]"])
+    key_turns: dict[str, asyncio.Lock] = attrs.field(factory=dict[str, asyncio.Lock])
+
+
+@attrs.define(eq=False)
 class Submissions:
     """
     Submits jobs so that one logical submission leaves at most one job running.
@@ -83,10 +92,7 @@ class Submissions:
     _policy: SubmissionPolicy
     _journal: Journal | None
     run_id: str
-    _uncertain: set[str] = attrs.field(factory=set[str], init=False)
-    _doubtful: dict[str, Ticket] = attrs.field(factory=dict[str, Ticket], init=False)
-    _keys: dict[str, tuple[str, Ticket]] = attrs.field(factory=dict[str, "tuple[str, Ticket]"], init=False)
-    _key_turns: dict[str, asyncio.Lock] = attrs.field(factory=dict[str, asyncio.Lock], init=False)
+    _known: _Known = attrs.field(factory=_Known)
     _sweep: asyncio.Task[list[JobDetails]] | None = attrs.field(default=None, init=False)
     _sweeping: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
 
@@ -143,19 +149,19 @@ class Submissions:
             return f"qrt-{self._engine.rng.getrandbits(128):032x}"
         if not isinstance(key, str) or not key:
             raise UsageError(f"key is a text, such as 'order-42', not {key!r}")
-        tenant = str(self._engine.account.instance)
-        return f"qrt-key-{hashlib.sha256(f'{tenant}\0{key}'.encode()).hexdigest()[:40]}"
+        named = f"{self._engine.account.instance}\0{key}"
+        return f"qrt-key-{hashlib.sha256(named.encode()).hexdigest()[:40]}"
 
     async def _by_key(self, key: str, attempt: _Attempt) -> Ticket:
-        turn = self._key_turns.setdefault(key, asyncio.Lock())
+        turn = self._known.key_turns.setdefault(key, asyncio.Lock())
         async with turn:
-            if key in self._keys:
-                digest, ticket = self._keys[key]
+            if key in self._known.keys:
+                digest, ticket = self._known.keys[key]
                 if digest != attempt.intent.digest:
                     raise KeyMismatch(key, ticket.job_id)
                 return ticket
             ticket = await self._once(attempt, look_first=True)
-            self._keys[key] = (attempt.intent.digest, ticket)
+            self._known.keys[key] = (attempt.intent.digest, ticket)
             return ticket
 
     async def _once(self, attempt: _Attempt, *, look_first: bool = False) -> Ticket:
@@ -260,7 +266,7 @@ class Submissions:
         )
         if not attempt.doubtful or adopted:
             return Ticket(tag, job_id)
-        ticket = self._doubtful[tag] = Ticket(tag, job_id, doubtful=True, rival=asyncio.Event())
+        ticket = self._known.doubtful[tag] = Ticket(tag, job_id, doubtful=True, rival=asyncio.Event())
         return ticket
 
     async def _find(self, attempt: _Attempt, cause: QrtError | None) -> JobDetails | None:
@@ -271,7 +277,7 @@ class Submissions:
         """
         tag = attempt.intent.tag
         why = str(cause) if cause else "its process ended before the reply"
-        self._uncertain.add(tag)
+        self._known.uncertain.add(tag)
         try:
             for delay in decisions.settle_delays(self._policy):
                 await self._engine.clock.sleep(delay)
@@ -280,12 +286,12 @@ class Submissions:
             rows = await self._last_look(attempt, why)
             return _best(rows) if rows else None
         finally:
-            self._uncertain.discard(tag)
+            self._known.uncertain.discard(tag)
 
     async def _seek(self, tag: str, why: str) -> list[JobDetails]:
-        """Return the jobs that bear the tag; many who ask at once share one list. A failure that passes is no answer."""
+        """Return the jobs with the tag; many who ask at once share one list. A failure that passes is no answer."""
         try:
-            rows = await (self._tagged(tag) if len(self._uncertain) < _SHARED_FROM else self._swept())
+            rows = await (self._tagged(tag) if len(self._known.uncertain) < _SHARED_FROM else self._swept())
         except QrtError as error:
             if decisions.is_passing(error):
                 return []
@@ -319,7 +325,7 @@ class Submissions:
         async with self._sweeping:
             self._sweep = None  # whoever asks from now on gets a later list
             pager, found = JobPager(JobFilter()), list[JobDetails]()
-            wanted = set(self._uncertain) | set(self._doubtful)
+            wanted = set(self._known.uncertain) | set(self._known.doubtful)
             for _ in range(_MOST_PAGES):
                 found += pager.take(await self._engine.run(self._list(pager.next_page)))
                 wanted -= {tag for row in found for tag in row.tags}
@@ -395,16 +401,14 @@ class Submissions:
 
     def view(self, engine: Engine) -> Submissions:
         """Return submissions with the settings of another engine, which share everything else."""
-        other = copy.copy(self)
-        other._engine = engine
-        return other
+        return attrs.evolve(self, engine=engine)
 
     async def aclose(self) -> None:
         """Look once more whether a submission that was sent again has led to a second job."""
         if self._sweep is not None:
             self._sweep.cancel()
             await asyncio.wait([self._sweep])
-        doubtful, self._doubtful = list(self._doubtful.values()), {}
+        doubtful, self._known.doubtful = list(self._known.doubtful.values()), {}
         for ticket in doubtful:
             try:
                 await self.keep_best(ticket)

@@ -130,7 +130,7 @@ class Watcher:
         ours: bool = False,
         in_session: bool = False,
     ) -> Waiter:
-        """Have `tell` called once, with the job's details when it is over or with the error that :meth:`wait` raises."""
+        """Have `tell` called once, with the job's details at its end or with the error that :meth:`wait` raises."""
         entry = self._entry(job_id, ours=ours, in_session=in_session)
         waiter = Waiter(tell, deadline.at)
         entry.waiters.append(waiter)

@@ -39,7 +39,7 @@ def poll_delays(policy: PollPolicy, rng: random.Random) -> Iterator[float]:
 
 
 def poll_delay(policy: PollPolicy, age: float, rng: random.Random) -> float:
-    """Return the seconds until the next look at a job that has been waited for `age` seconds: the same, without a state."""
+    """Return the seconds until the next look at a job that has been waited for `age` seconds."""
     return min(policy.initial + age * (policy.factor - 1), policy.maximum) * rng.uniform(0.75, 1.0)
 
 

@@ -255,6 +255,22 @@ def results(job_id: str, decode: Callable[[bytes], R]) -> Call[R | None]:
     return _body_of(job_id, "results", decode)
 
 
+def private_results(job_id: str) -> Call[bytes | None]:
+    """
+    ``GET /jobs/{id}/results`` of a private job, which the service gives once: None for the 204, else the bytes.
+
+    Nobody repeats it, not even aiohttp on a connection that was closed meanwhile.
+    """
+    return Call(
+        operation="jobs.results",
+        method="GET",
+        path=path("jobs", job_id, "results"),
+        patience=Patience.RESULTS,
+        replay=Replay.NEVER,
+        read=buffered(lambda reply: reply.body if reply.head.status != 204 and reply.body else None),
+    )
+
+
 def interim_results(job_id: str) -> Call[str | None]:
     """``GET /jobs/{id}/interim_results`` of the legacy platform, kept for two days; None where there are none."""
     return _body_of(job_id, "interim_results", _text)

@@ -17,7 +17,9 @@ PACKAGE = Path(qrt_async.__file__).parent
 GROUND = {"models", "options", "errors", "clock", "secret", "hooks"}
 WIRE = GROUND | {"wire"}
 ENGINE = WIRE | {"account", "platforms", "saved", "tokens", "transport", "discovery", "notices", "engine"}
-JOBS = ENGINE | {"listing", "pubs", "jobs"}
+SUBMISSION = ENGINE | {"journal", "quota", "regardless", "submission"}
+RETRIEVAL = SUBMISSION | {"watcher", "retrieval"}
+JOBS = RETRIEVAL | {"listing", "pubs", "jobs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -41,14 +43,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tokens": WIRE,
     "transport": WIRE,
     "engine": ENGINE - {"engine"},
-    "jobs": ENGINE | {"listing", "pubs"},
+    "regardless": set(),
+    "submission": SUBMISSION - {"submission"},
+    "watcher": ENGINE,
+    "retrieval": RETRIEVAL - {"retrieval"},
+    "jobs": JOBS - {"jobs"},
+    "idle": JOBS,
     "usage": ENGINE | {"listing"},
     "backends": ENGINE,
     "primitives": WIRE | {"pubs"},
-    "sessions": JOBS | {"primitives"},
+    "sessions": JOBS | {"idle", "primitives", "usage"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
     "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
-    "__init__": JOBS | {"backends", "sessions", "usage", "client", "journal", "quota"},
+    "__init__": JOBS | {"backends", "sessions", "usage", "client"},
     "emulator": {"emulator"},
     "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
 }
