@@ -25,8 +25,10 @@ from qrt_async.errors import (
     NoBackend,
     NoSuchRegister,
     NotFound,
+    PrivateResultLost,
     ProtocolError,
     QrtError,
+    QuotaTimeout,
     RateLimited,
     RequestTimeout,
     ResultNotAvailable,
@@ -34,6 +36,8 @@ from qrt_async.errors import (
     ServerError,
     SessionClosed,
     SessionNotEnded,
+    SessionUncertain,
+    SubmissionUncertain,
     TranspileError,
     TransportError,
     TruncatedReply,
@@ -42,7 +46,8 @@ from qrt_async.errors import (
     UsageError,
     WaitTimeout,
 )
-from qrt_async.jobs import Job
+from qrt_async.hooks import Event, Hook
+from qrt_async.jobs import Job, Jobs
 from qrt_async.journal import (
     BudgetState,
     Intent,
@@ -81,7 +86,7 @@ from qrt_async.models.results import (
     SamplerData,
     SamplerResult,
 )
-from qrt_async.models.sessions import SessionDetails, SessionMode
+from qrt_async.models.sessions import SessionDetails, SessionMode, SessionOutcome
 from qrt_async.models.spans import (
     DoubleSliceSpan,
     ExecutionSpan,
@@ -119,7 +124,7 @@ from qrt_async.models.usage import (
     WorkloadPage,
 )
 from qrt_async.notices import ServiceWarning
-from qrt_async.options import Limits, PollPolicy, RetryPolicy, Timeouts
+from qrt_async.options import CallOptions, Limits, PollPolicy, RetryPolicy, SubmissionPolicy, SubmitOptions, Timeouts
 from qrt_async.quota import Quota
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
@@ -140,6 +145,7 @@ __all__ = [
     "Bindings",
     "BitArray",
     "BudgetState",
+    "CallOptions",
     "CancelOutcome",
     "Client",
     "ClientClosed",
@@ -152,12 +158,14 @@ __all__ = [
     "EstimatorOptions",
     "EstimatorPub",
     "EstimatorResult",
+    "Event",
     "ExecutionOptions",
     "ExecutionSpan",
     "ExecutionSpans",
     "ExecutorItem",
     "ExecutorResult",
     "Forbidden",
+    "Hook",
     "Instance",
     "InstanceOffer",
     "InstanceUsage",
@@ -176,6 +184,7 @@ __all__ = [
     "JobPage",
     "JobRanTooLong",
     "JobStatus",
+    "Jobs",
     "Journal",
     "JournalBusy",
     "JournalError",
@@ -202,12 +211,14 @@ __all__ = [
     "Platform",
     "PollPolicy",
     "PrimitiveResult",
+    "PrivateResultLost",
     "ProtocolError",
     "PubResult",
     "Qpy",
     "QrtError",
     "QuasiData",
     "Quota",
+    "QuotaTimeout",
     "RateLimited",
     "RequestTimeout",
     "ResilienceOptions",
@@ -226,12 +237,17 @@ __all__ = [
     "SessionEntry",
     "SessionMode",
     "SessionNotEnded",
+    "SessionOutcome",
+    "SessionUncertain",
     "SimulatorOptions",
     "SliceSpan",
     "SpanPart",
     "Spool",
     "Submission",
+    "SubmissionPolicy",
     "SubmissionState",
+    "SubmissionUncertain",
+    "SubmitOptions",
     "Timeouts",
     "TranspileError",
     "TransportError",

@@ -31,7 +31,7 @@ from qrt_async.errors import (
 from qrt_async.hooks import Hooks
 from qrt_async.models.tokens import Token
 from qrt_async.notices import Notices
-from qrt_async.options import Limits, RetryPolicy, Timeouts
+from qrt_async.options import Limits, RetryPolicy, Timeouts, check_call
 from qrt_async.tokens import TokenSource
 from qrt_async.transport import Transport
 from qrt_async.wire import decisions
@@ -130,7 +130,7 @@ class Engine:
         bytes of a success as they arrive, before they are read.
         """
         self._check_open()
-        _check_options(timeout, max_retries)
+        check_call(timeout, max_retries)
         deadline = Deadline.after(self.clock, self._patience(call) if timeout is None else timeout)
         retry = self.retry if max_retries is None else attrs.evolve(self.retry, max_retries=max_retries)
         errand = _Errand(call, deadline, retry, on_chunk)
@@ -291,13 +291,6 @@ class Engine:
         self._state.closed = True
         await self._tokens.aclose()
         await self._transport.aclose()
-
-
-def _check_options(timeout: float | None, max_retries: int | None) -> None:
-    if timeout is not None and (isinstance(timeout, bool) or not timeout > 0):
-        raise UsageError(f"timeout is a number of seconds above 0, not {timeout!r}")
-    if max_retries is not None and (isinstance(max_retries, bool) or max_retries < 0):
-        raise UsageError(f"max_retries is a whole number of at least 0, not {max_retries!r}")
 
 
 def _refused(error: ApiError) -> LoginError:

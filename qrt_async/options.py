@@ -81,6 +81,14 @@ class CallOptions(TypedDict, total=False):
     max_retries: int | None
 
 
+def check_call(timeout: float | None, max_retries: int | None) -> None:
+    """Refuse a bound that no call can have."""
+    if timeout is not None and (isinstance(timeout, bool) or not timeout > 0):
+        raise InvalidOption(f"timeout is a number of seconds above 0, not {timeout!r}")
+    if max_retries is not None and (isinstance(max_retries, bool) or max_retries < 0):
+        raise InvalidOption(f"max_retries is a whole number of at least 0, not {max_retries!r}")
+
+
 class SubmitOptions(CallOptions, total=False):
     """
     What every submission takes besides.

@@ -25,7 +25,7 @@ from qrt_async.errors import (
 from qrt_async.journal import Journal
 from qrt_async.journal.records import Intent, Submission, SubmissionState
 from qrt_async.models.jobs import JobDetails, JobFilter, JobPage, JobRequest, JobStatus, Submitted
-from qrt_async.options import OnCancel, SubmissionPolicy
+from qrt_async.options import OnCancel, SubmissionPolicy, check_call
 from qrt_async.quota import Quota
 from qrt_async.regardless import regardless
 from qrt_async.wire import decisions
@@ -121,6 +121,7 @@ class Submissions:
         """
         if on_cancel not in {"detach", "cancel"}:
             raise UsageError(f"on_cancel is 'detach' or 'cancel', not {on_cancel!r}")
+        check_call(timeout, max_retries)
         digest = await asyncio.to_thread(_digest, request)
         tag = self._tag(key)
         intent = Intent(

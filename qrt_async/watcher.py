@@ -36,6 +36,8 @@ _LAG = 30.0
 """Seconds for which a job of our own that the service does not know yet may only be lagging."""
 _UNSEEN_LOOKS = 3
 _BACK = dt.timedelta(seconds=1)
+_LONG_BACK = dt.timedelta(hours=1)
+_MOST_PAGES = 10
 
 Row = Callable[[JobDetails], None]
 End = JobDetails | QrtError
@@ -287,7 +289,7 @@ class Watcher:
         """Look at all waiting jobs by lists, and at those that no list shows one by one."""
         waiting = dict(self._entries)
         try:
-            missing = await self._look_at(waiting, JobFilter(pending=True, created_after=self._oldest(waiting)))
+            missing = await self._look_at(waiting, *self._list_of(waiting))
             left = {job_id: entry for job_id, entry in missing.items() if entry.seen is not None or entry.looks}
             if left:
                 await self._look_at(
@@ -301,6 +303,13 @@ class Watcher:
             await self._look_one_by_one(due)  # a service without such a list, or one row that nobody can read
             return
         await asyncio.gather(*(self._ask(entry) for entry in missing.values() if self._is_lost(entry)))
+
+    def _list_of(self, waiting: dict[str, _Entry]) -> tuple[JobFilter, int | None]:
+        """Return the list that shows the waiting jobs and, where tags are looked for, jobs of every state."""
+        oldest = self._oldest(waiting)
+        if not self._rows:
+            return JobFilter(pending=True, created_after=oldest), None
+        return JobFilter(created_after=oldest - _LONG_BACK if oldest else None), _MOST_PAGES
 
     async def _look_at(
         self, wanted: dict[str, _Entry], filter_: JobFilter, pages: int | None = None
