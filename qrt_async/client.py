@@ -22,6 +22,7 @@ from qrt_async.models.primitive_options import EstimatorOptions, SamplerOptions
 from qrt_async.models.pubs import IsaCircuit
 from qrt_async.models.results import EstimatorResult, PrimitiveResult, SamplerResult
 from qrt_async.models.usage import ApiVersion, InstanceOffer
+from qrt_async.network import Network
 from qrt_async.options import Limits, PollPolicy, RetryPolicy, Timeouts
 from qrt_async.primitives import estimator_job, program_job, sampler_job
 from qrt_async.pubs import EstimatorPubLike, SamplerPubLike
@@ -58,6 +59,7 @@ class Client:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         poll: PollPolicy | None = None,
+        network: Network | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class Client:
             limits=limits or Limits(),
             clock=clock or SystemClock(),
             rng=rng or random.Random(),  # noqa: S311 - spreads delays, keeps no secret
+            network=network,
         )
         self._backends = Backends(self._engine)
         self._jobs = Jobs(self._engine, poll or PollPolicy())

@@ -26,6 +26,7 @@ from qrt_async.errors import (
     UsageError,
 )
 from qrt_async.models.tokens import Token
+from qrt_async.network import Network
 from qrt_async.notices import Notices
 from qrt_async.options import Limits, RetryPolicy, Timeouts
 from qrt_async.tokens import TokenSource
@@ -64,6 +65,7 @@ class Engine:
         limits: Limits,
         clock: Clock,
         rng: random.Random,
+        network: Network | None = None,
     ) -> None:
         self.account = account
         self.timeouts = timeouts
@@ -74,7 +76,7 @@ class Engine:
         self._retry = retry
         bound = limits.concurrent_requests
         self._turns = contextlib.nullcontext() if bound is None else asyncio.Semaphore(bound)
-        self._transport = Transport(timeouts.connect)
+        self._transport = Transport(timeouts.connect, network or Network())
         self._tokens = TokenSource(self._log_in, clock)
         self._closed = False
 

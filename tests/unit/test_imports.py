@@ -14,15 +14,27 @@ import qrt_async
 
 PACKAGE = Path(qrt_async.__file__).parent
 
-GROUND = {"models", "options", "errors", "clock", "secret", "hooks"}
+GROUND = {"models", "options", "errors", "clock", "secret", "hooks", "network"}
 WIRE = GROUND | {"wire"}
-ENGINE = WIRE | {"account", "platforms", "saved", "tokens", "transport", "discovery", "notices", "engine"}
+ENGINE = WIRE | {
+    "account",
+    "platforms",
+    "saved",
+    "tokens",
+    "transport",
+    "discovery",
+    "notices",
+    "engine",
+    "environment",
+}
 JOBS = ENGINE | {"listing", "pubs", "jobs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "secret": set(),
     "clock": set(),
+    "environment": set(),
+    "network": {"errors", "secret"},
     "hooks": set(),
     "options": {"errors"},
     "quota": GROUND,
@@ -33,12 +45,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pubs": WIRE | {"qiskit_bridge"},
     "platforms": WIRE,
     "saved": {"errors", "secret"},
-    "account": WIRE | {"platforms", "saved"},
+    "account": WIRE | {"platforms", "saved", "environment"},
     "discovery": WIRE | {"account"},
     "notices": set(),
     "listing": set(),
     "tokens": WIRE,
-    "transport": WIRE,
+    "transport": WIRE | {"environment"},
     "engine": ENGINE - {"engine"},
     "jobs": ENGINE | {"listing", "pubs"},
     "usage": ENGINE | {"listing"},
