@@ -3,6 +3,7 @@
 It imports nothing of the rest of `qrt_async`: it is a second, independent reading of the same contract.
 """
 
+from qrt_async.emulator.bill import Bill, BilledJob, BilledSession, RecordedRequest
 from qrt_async.emulator.controls import ControlError, Controls, Strikes
 from qrt_async.emulator.embedding import Emulator, EmulatorError
 from qrt_async.emulator.extras import MissingExtraError
@@ -24,6 +25,9 @@ from qrt_async.emulator.records import Availability
 __all__ = [
     "Answer",
     "Availability",
+    "Bill",
+    "BilledJob",
+    "BilledSession",
     "ControlError",
     "Controls",
     "Cut",
@@ -37,6 +41,7 @@ __all__ = [
     "Garbled",
     "HangUp",
     "MissingExtraError",
+    "RecordedRequest",
     "Strikes",
     "Truth",
     "Work",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import attrs
 
-from qrt_async.emulator import fault_json
+from qrt_async.emulator import bill, fault_json
 from qrt_async.emulator.records import Availability
 
 if TYPE_CHECKING:
+    from qrt_async.emulator.bill import Bill
     from qrt_async.emulator.faults import Fault
 
 
@@ -55,6 +57,10 @@ class Controls:
         rows = (await self._call("GET", "faults"))["faults"]
         return tuple(Strikes(fault_json.read(row["fault"]), row["matched"], row["struck"]) for row in rows)
 
+    async def ledger(self) -> Bill:
+        """Give what the emulator saw until now: jobs by their content, sessions, charges, requests."""
+        return await asyncio.to_thread(bill.read, await self._send("GET", "ledger"))
+
     async def revoke_tokens(self) -> None:
         """End all access and bearer tokens before their time."""
         await self._call("DELETE", "tokens")
@@ -68,9 +74,13 @@ class Controls:
         await self._call("DELETE", f"jobs/{job_id}")
 
     async def _call(self, method: str, path: str, body: Any = None) -> Any:
+        raw = await self._send(method, path, body)
+        return json.loads(raw) if raw else None
+
+    async def _send(self, method: str, path: str, body: Any = None) -> bytes:
         request = aiohttp.request(method, f"{self.url}/_emulator/{path}", json=body)
         async with request as reply:
             raw = await reply.read()
             if reply.status >= 400:
                 raise ControlError(json.loads(raw)["errors"][0]["message"])
-        return json.loads(raw) if raw else None
+        return raw

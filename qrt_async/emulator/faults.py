@@ -117,9 +117,9 @@ class Fault:
 
     What happens: the work is done (`work`; None: not at all for an `Answer` or a `HangUp`, otherwise before the reply;
     LATE means `late` seconds after it), `delay` seconds pass, and `reply` is given. `ignore` names query parameters
-    that are treated as if they were not there. `lag_seconds` keeps jobs that are younger out of lists, `lag_looks`
-    keeps each job out of that many lists. `fate` is that of the job which the request submits. Seconds are those of
-    the emulator's clock.
+    that are treated as if they were not there, in requests without a body. `lag_seconds` keeps jobs that are younger
+    out of lists, `lag_looks` keeps each job out of that many lists. `fate` is that of the job which the request
+    submits. Seconds are those of the emulator's clock.
     """
 
     on: str = attrs.field()

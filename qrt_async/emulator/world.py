@@ -11,6 +11,7 @@ import attrs
 from qrt_async.emulator import lifecycle
 from qrt_async.emulator.admission import Admission, refuse_outsider
 from qrt_async.emulator.alarms import Alarms
+from qrt_async.emulator.books import Books
 from qrt_async.emulator.clock import Instant, RealClock
 from qrt_async.emulator.credentials import Credentials
 from qrt_async.emulator.fates import End, conclude, meet
@@ -70,6 +71,7 @@ class World:
         self.devices: Mapping[str, Device] = devices
         self.conditions: dict[str, Condition] = dict.fromkeys(devices, Condition())
         self.ledger: Ledger = Ledger()
+        self.books: Books = Books(record=self.settings.record)
         self.instances: Instances = Instances(self.settings.plan, self.settings.region, self.ledger, self.clock)
         self.admission: Admission = Admission(self.settings, self.instances, self.clock)
         self.faults: Faults = Faults(self.identifiers.root, self.clock)
@@ -99,6 +101,7 @@ class World:
         self._sessions.update((session.id, session) for session in remembered.sessions)
         for job in remembered.jobs:
             self._jobs.setdefault(job.tenant, {})[job.id] = job
+            self.books.enter(job)
             if not job.status.final:
                 lifecycle.queue(job, self._session_of(job))
                 self._line_up(job)
@@ -153,6 +156,7 @@ class World:
             caller=caller,
         )
         jobs[job.id] = job
+        self.books.enter(job)
         lifecycle.queue(job, session)
         if self._store is not None:
             self._store.add_job(job, self.identifiers.works)
@@ -288,6 +292,10 @@ class World:
     def sessions(self, tenant: Tenant) -> tuple[Session, ...]:
         """Give all of the tenant's sessions, the oldest first."""
         return tuple(session for session in self._sessions.values() if session.tenant == tenant)
+
+    def all_sessions(self) -> tuple[Session, ...]:
+        """Give everybody's sessions, the oldest first."""
+        return tuple(self._sessions.values())
 
     def set_accepting(self, tenant: Tenant, session_id: str, accepting: bool) -> None:
         """Drain a session, or let it take jobs again (`PATCH /sessions/{id}`)."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from qrt_async.emulator import fault_json
+from qrt_async.emulator import bill, fault_json
 from qrt_async.emulator.records import Availability, Condition
 from qrt_async.emulator.refusals import bad_body
 from qrt_async.emulator.shapes import Mismatch, is_list, one_of, parse, record, text
-from qrt_async.emulator.web.exchange import CONTROL, WORLD, empty, reply
+from qrt_async.emulator.web.exchange import CONTROL, WORLD, empty, raw_reply, reply
 
 if TYPE_CHECKING:
     from qrt_async.emulator.faults import Fault
@@ -29,6 +30,7 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{CONTROL}faults", show_faults),
         web.post(f"{CONTROL}faults", inject),
         web.delete(f"{CONTROL}faults", clear),
+        web.get(f"{CONTROL}ledger", show_ledger),
         web.delete(f"{CONTROL}tokens", revoke_tokens),
         web.put(f"{CONTROL}backends/{{name}}", set_condition),
         web.delete(f"{CONTROL}jobs/{{id}}", vanish),
@@ -54,6 +56,13 @@ async def clear(request: web.Request) -> web.Response:
     """Take all faults back."""
     request.app[WORLD].faults.clear()
     return empty()
+
+
+async def show_ledger(request: web.Request) -> web.Response:
+    """Give the bill of this moment."""
+    world = request.app[WORLD]
+    found = await world.books.bill(world.ledger, world.all_sessions())
+    return raw_reply(await asyncio.to_thread(bill.write, found))
 
 
 async def revoke_tokens(request: web.Request) -> web.Response:

@@ -31,6 +31,10 @@ _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
 
 
+class Silence(web.Response):
+    """No reply: the connection is closed already."""
+
+
 def platform_of(request: web.Request) -> Platform:
     """Tell which platform's paths the request uses."""
     legacy = request.path.startswith(PREFIXES[Platform.LEGACY] + "/")

@@ -14,7 +14,7 @@ from aiohttp import web
 from qrt_async.emulator import lies
 from qrt_async.emulator.faults import Answer, Cut, Edited, Garbled, HangUp, Truth, Work, WrongLength
 from qrt_async.emulator.refusals import Refusal
-from qrt_async.emulator.web.exchange import CONTROL, STRIKE, WORLD, reply
+from qrt_async.emulator.web.exchange import CONTROL, STRIKE, WORLD, Silence, reply
 from qrt_async.emulator.web.refusing import refuse
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def misbehave(request: web.Request, handler: Inner) -> web.StreamResponse:
         strike = request.app[WORLD].faults.strike(request.method, request.path)
     if strike is None:
         return await handler(request)
-    if strike.fault.ignore:
+    if strike.fault.ignore and not request.can_read_body:
         request = request.clone(rel_url=request.rel_url.without_query_params(*strike.fault.ignore))
     known = STRIKE.set(strike)
     try:
@@ -110,7 +110,7 @@ def _hang_up(request: web.Request, *, reset: bool) -> web.Response:
             connection: Any = request.transport.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         request.transport.abort()
-    return web.Response()  # to nobody
+    return Silence()
 
 
 def _say_and_leave(request: web.Request, response: web.Response, body: bytes, length: int) -> web.Response:
@@ -120,4 +120,4 @@ def _say_and_leave(request: web.Request, response: web.Response, body: bytes, le
     if request.transport is not None:
         request.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         request.transport.close()
-    return web.Response()  # to nobody
+    return web.Response(status=response.status)  # to nobody
