@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 _TURNS = 25  # of the loop in which nothing may happen before time moves: what is on its way takes a few
 _GRACE = 0.001  # seconds of the machine's time in which nothing may happen: other threads may be about to speak
@@ -63,6 +63,10 @@ class VirtualClock:
         """Wait until `seconds` of this clock's time have passed; makes an automatic clock move."""
         await self._sleep(seconds, patient=False)
 
+    async def sleep_patiently(self, seconds: float) -> None:
+        """Wait as `sleep` does, but for time that others make pass."""
+        await self._sleep(seconds, patient=True)
+
     async def advance(self, seconds: float) -> None:
         """Let time pass, from one sleeper's moment to the next, and let everything that wakes do its work in between.
 
@@ -82,7 +86,7 @@ class VirtualClock:
         return PatientClock(self)
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> Generator[None, None, None]:
         """Keep time from moving while the calling task is in the block, but for when it sleeps there itself."""
         task = asyncio.current_task()
         self._holders[task] = self._holders.get(task, 0) + 1
@@ -191,4 +195,4 @@ class PatientClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait until `seconds` of the clock's time have passed."""
-        await self.clock._sleep(seconds, patient=True)  # noqa: SLF001 - the other half of the clock
+        await self.clock.sleep_patiently(seconds)
