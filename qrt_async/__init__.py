@@ -46,6 +46,7 @@ from qrt_async.errors import (
     UsageLimitReached,
     WaitTimeout,
 )
+from qrt_async.hooks import LoggingHook
 from qrt_async.jobs import Job
 from qrt_async.listing import Listing
 from qrt_async.models.backends import Backend, BackendConfiguration, BackendProperties, BackendStatus
@@ -175,6 +176,7 @@ __all__ = [
     "LegacyUsage",
     "Limits",
     "Listing",
+    "LoggingHook",
     "LoginError",
     "MeasureNoiseLearningOptions",
     "MissingExtra",

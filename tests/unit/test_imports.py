@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "environment": set(),
     "network": {"errors", "secret"},
     "hooks": set(),
+    "otel": {"hooks", "errors"},
     "options": {"errors"},
     "quota": GROUND,
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
@@ -118,7 +119,18 @@ def test_only_the_transport_imports_aiohttp() -> None:
     assert users == {"transport.py"}
 
 
-HEAVY = ["qiskit", "qiskit_aer", "qiskit_ibm_runtime", "numpy", "aiohttp.web", "rich", "cyclopts", "orjson", "sqlite3"]
+HEAVY = [
+    "qiskit",
+    "qiskit_aer",
+    "qiskit_ibm_runtime",
+    "numpy",
+    "aiohttp.web",
+    "rich",
+    "cyclopts",
+    "orjson",
+    "sqlite3",
+    "opentelemetry",
+]
 
 
 def test_importing_loads_nothing_heavy() -> None:
