@@ -13,8 +13,8 @@ from qrt_async.errors import MissingExtra
 try:
     from opentelemetry import metrics, trace
     from opentelemetry.util.types import AttributeValue
-except ImportError as error:
-    raise MissingExtra("this needs OpenTelemetry's API: pip install 'qrt-async[otel]'") from error
+except ImportError as _missing:
+    raise MissingExtra("this needs OpenTelemetry's API: pip install 'qrt-async[otel]'") from _missing
 
 _NAME = "qrt_async"
 _NANOSECONDS = 1_000_000_000
@@ -22,7 +22,7 @@ _NANOSECONDS = 1_000_000_000
 Attributes = dict[str, AttributeValue]
 
 
-@attrs.frozen(init=False)
+@attrs.define(init=False, eq=False)
 class OpenTelemetryHook:
     """
     A hook that turns events into spans and metrics: ``Client(hooks=[OpenTelemetryHook()])``.
@@ -54,19 +54,17 @@ class OpenTelemetryHook:
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         meter = metrics.get_meter(_NAME, meter_provider=meter_provider)
-        self.__attrs_init__(
-            trace.get_tracer(_NAME, tracer_provider=tracer_provider),
-            now,
-            meter.create_counter("qrt.requests", "{request}", "Requests that were sent"),
-            meter.create_histogram("qrt.request.duration", "s", "How long one sending took"),
-            meter.create_counter("qrt.retries", "{retry}", "Requests that were to be sent again"),
-            meter.create_histogram("qrt.quota.wait", "s", "How long submissions had to wait for the quota"),
-            meter.create_counter("qrt.jobs.submitted", "{job}", "Jobs that were submitted"),
-            meter.create_counter("qrt.jobs.duplicates", "{job}", "Second jobs of one submission that were given up"),
-            meter.create_counter("qrt.submissions.ambiguous", "{submission}", "Submissions with an unknown outcome"),
-            meter.create_counter("qrt.tokens.renewed", "{token}", "Logins"),
-            meter.create_up_down_counter("qrt.sessions.open", "{session}", "Sessions that are open"),
-        )
+        self._tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
+        self._now = now
+        self._requests = meter.create_counter("qrt.requests", "{request}", "Requests that were sent")
+        self._duration = meter.create_histogram("qrt.request.duration", "s", "How long one sending took")
+        self._retries = meter.create_counter("qrt.retries", "{retry}", "Requests that were to be sent again")
+        self._quota_wait = meter.create_histogram("qrt.quota.wait", "s", "How long submissions waited for the quota")
+        self._submitted = meter.create_counter("qrt.jobs.submitted", "{job}", "Jobs that were submitted")
+        self._duplicates = meter.create_counter("qrt.jobs.duplicates", "{job}", "Second jobs of one submission")
+        self._ambiguous = meter.create_counter("qrt.submissions.ambiguous", "{submission}", "Outcomes nobody knew")
+        self._renewed = meter.create_counter("qrt.tokens.renewed", "{token}", "Logins")
+        self._sessions = meter.create_up_down_counter("qrt.sessions.open", "{session}", "Sessions that are open")
 
     def __call__(self, event: hooks.Event) -> None:
         """Record an event."""
