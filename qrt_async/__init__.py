@@ -19,22 +19,30 @@ from qrt_async.errors import (
     JobError,
     JobFailed,
     JobRanTooLong,
+    JournalBusy,
+    JournalError,
+    KeyMismatch,
     LoginError,
     MissingExtra,
     NoBackend,
     NoSuchRegister,
     NotFound,
     PayloadTooLarge,
+    PrivateResultLost,
     ProtocolError,
     ProxyRefused,
     QrtError,
+    QuotaTimeout,
     RateLimited,
     RequestTimeout,
     ResultNotAvailable,
+    ResumeMismatch,
     ServerError,
     SessionClosed,
     SessionNotEnded,
     SessionNotOpen,
+    SessionUncertain,
+    SubmissionUncertain,
     TooManyPendingJobs,
     TranspileError,
     TransportError,
@@ -46,8 +54,19 @@ from qrt_async.errors import (
     UsageLimitReached,
     WaitTimeout,
 )
-from qrt_async.hooks import LoggingHook
-from qrt_async.jobs import Job
+from qrt_async.hooks import Event, Hook, LoggingHook
+from qrt_async.jobs import Job, Jobs
+from qrt_async.journal import (
+    BudgetState,
+    Intent,
+    Journal,
+    Lease,
+    Owner,
+    SessionEntry,
+    Spool,
+    Submission,
+    SubmissionState,
+)
 from qrt_async.listing import Listing
 from qrt_async.models.backends import Backend, BackendConfiguration, BackendProperties, BackendStatus
 from qrt_async.models.jobs import CancelOutcome, JobDetails, JobFilter, JobMetrics, JobPage, JobStatus
@@ -75,7 +94,7 @@ from qrt_async.models.results import (
     SamplerData,
     SamplerResult,
 )
-from qrt_async.models.sessions import SessionDetails, SessionMode
+from qrt_async.models.sessions import SessionDetails, SessionMode, SessionOutcome
 from qrt_async.models.spans import (
     DoubleSliceSpan,
     ExecutionSpan,
@@ -114,7 +133,8 @@ from qrt_async.models.usage import (
 )
 from qrt_async.network import Network, Proxy
 from qrt_async.notices import ServiceWarning
-from qrt_async.options import Limits, PollPolicy, RetryPolicy, Timeouts
+from qrt_async.options import CallOptions, Limits, PollPolicy, RetryPolicy, SubmissionPolicy, SubmitOptions, Timeouts
+from qrt_async.quota import Quota
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
 
@@ -135,6 +155,8 @@ __all__ = [
     "Bindings",
     "BitArray",
     "Blocked",
+    "BudgetState",
+    "CallOptions",
     "CancelOutcome",
     "Client",
     "ClientClosed",
@@ -147,15 +169,18 @@ __all__ = [
     "EstimatorOptions",
     "EstimatorPub",
     "EstimatorResult",
+    "Event",
     "ExecutionOptions",
     "ExecutionSpan",
     "ExecutionSpans",
     "ExecutorItem",
     "ExecutorResult",
     "Forbidden",
+    "Hook",
     "Instance",
     "InstanceOffer",
     "InstanceUsage",
+    "Intent",
     "InvalidAccount",
     "InvalidOption",
     "InvalidPub",
@@ -170,8 +195,14 @@ __all__ = [
     "JobPage",
     "JobRanTooLong",
     "JobStatus",
+    "Jobs",
+    "Journal",
+    "JournalBusy",
+    "JournalError",
+    "KeyMismatch",
     "LayerError",
     "LayerNoiseLearningOptions",
+    "Lease",
     "LegacyProfile",
     "LegacyUsage",
     "Limits",
@@ -186,6 +217,7 @@ __all__ = [
     "NoiseLearnerResult",
     "NotFound",
     "Opaque",
+    "Owner",
     "PauliLindbladError",
     "PauliLindbladMap",
     "PayloadTooLarge",
@@ -193,6 +225,7 @@ __all__ = [
     "Platform",
     "PollPolicy",
     "PrimitiveResult",
+    "PrivateResultLost",
     "ProtocolError",
     "Proxy",
     "ProxyRefused",
@@ -200,10 +233,13 @@ __all__ = [
     "Qpy",
     "QrtError",
     "QuasiData",
+    "Quota",
+    "QuotaTimeout",
     "RateLimited",
     "RequestTimeout",
     "ResilienceOptions",
     "ResultNotAvailable",
+    "ResumeMismatch",
     "RetryPolicy",
     "SamplerData",
     "SamplerOptions",
@@ -214,12 +250,21 @@ __all__ = [
     "Session",
     "SessionClosed",
     "SessionDetails",
+    "SessionEntry",
     "SessionMode",
     "SessionNotEnded",
     "SessionNotOpen",
+    "SessionOutcome",
+    "SessionUncertain",
     "SimulatorOptions",
     "SliceSpan",
     "SpanPart",
+    "Spool",
+    "Submission",
+    "SubmissionPolicy",
+    "SubmissionState",
+    "SubmissionUncertain",
+    "SubmitOptions",
     "Timeouts",
     "TooManyPendingJobs",
     "TranspileError",

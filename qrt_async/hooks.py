@@ -32,22 +32,12 @@ class Event:
 
 
 @attrs.frozen(kw_only=True)
-class RequestStarted(Event):
-    """A request is about to be sent; `attempt` counts from 1."""
-
-    operation: str
-    method: str
-    host: str
-    path: str
-    attempt: int
-
-
-@attrs.frozen(kw_only=True)
 class RequestEnded(Event):
     """
     A request was answered or failed, after `seconds`.
 
-    `status` is the reply's, None where there was none; `error` is what the sending raised, None after a success.
+    `error` is what the sending raised, None after a success or where the caller was cancelled; `status` is the reply's
+    where it was an error.
     """
 
     operation: str
@@ -58,6 +48,30 @@ class RequestEnded(Event):
     seconds: float
     status: int | None = None
     error: Exception | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RequestStarted(Event):
+    """A request is about to be sent; `attempt` counts from 1."""
+
+    operation: str
+    method: str
+    host: str
+    path: str
+    attempt: int
+
+    def ended(self, seconds: float, error: Exception | None) -> RequestEnded:
+        """Return the event of its end."""
+        return RequestEnded(
+            operation=self.operation,
+            method=self.method,
+            host=self.host,
+            path=self.path,
+            attempt=self.attempt,
+            seconds=seconds,
+            status=getattr(error, "status", None),
+            error=error,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -174,6 +188,9 @@ class Hooks:
         """Return the hooks as one."""
         return cls(tuple(hooks))
 
+    def __bool__(self) -> bool:
+        return bool(self._hooks)
+
     def emit(self, event: Event) -> None:
         """Tell every hook; one that fails is logged, and disturbs neither the call nor the other hooks."""
         for hook in self._hooks:
@@ -206,9 +223,9 @@ _TROUBLE = (RetryPlanned, TokenRejected, SubmissionAmbiguous, DuplicateFound, Se
 def line(event: Event) -> str:
     """Return an event as one line of text; a path's query is left out."""
     path = str(getattr(event, "path", "")).partition("?")[0]
-    status = getattr(event, "status", None) or "no reply"
-    text = _LINES.get(type(event), "{e}").format(e=event, path=path, status=status)
     error = getattr(event, "error", None)
+    status = getattr(event, "status", None) or ("ended" if error is None else "no reply")
+    text = _LINES.get(type(event), "{e}").format(e=event, path=path, status=status)
     return " ".join((text if error is None else f"{text}: {type(error).__name__}: {error}").split())
 
 

@@ -80,7 +80,7 @@ class OpenTelemetryHook:
                 trace.get_current_span().add_event(type(event).__name__, _fields(event))
 
     def _request(self, event: hooks.RequestEnded) -> None:
-        outcome: Attributes = {"qrt.operation": event.operation, "server.address": event.host}
+        outcome: Attributes = {"qrt.operation": event.operation, "qrt.host": event.host}
         if event.status is not None:
             outcome["http.response.status_code"] = event.status
         if event.error is not None:

@@ -128,7 +128,7 @@ codec.wire_form(int | str | None, lambda _: lambda value, _: value)
 
 
 def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
-    """``POST /jobs``: never repeated by itself, since the service has no handle that would make that safe."""
+    """``POST /jobs``: repeated only by whoever has looked for its tag, since the service has no other handle."""
     body: dict[str, Any] = {
         "program_id": request.program.id,
         "backend": request.backend,
@@ -149,7 +149,7 @@ def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
         method="POST",
         path="/jobs",
         body=json_body(body),
-        replay=Replay.NEVER,
+        replay=Replay.RECONCILE,
         patience=Patience.SUBMISSION,
         read=reading(Submitted, operation="jobs.create"),
     )
@@ -253,6 +253,23 @@ def delete(job_id: str) -> Call[None]:
 def results(job_id: str, decode: Callable[[bytes], R]) -> Call[R | None]:
     """``GET /jobs/{id}/results``: None for the 204 that means that there is no result (yet)."""
     return _body_of(job_id, "results", decode)
+
+
+def private_results(job_id: str) -> Call[bytes | None]:
+    """
+    ``GET /jobs/{id}/results`` of a private job, which the service gives once: None for the 204, else the bytes.
+
+    Nobody repeats it, not even aiohttp on a connection that was closed meanwhile.
+    """
+    return Call(
+        operation="jobs.results",
+        method="GET",
+        path=path("jobs", job_id, "results"),
+        patience=Patience.RESULTS,
+        replay=Replay.NEVER,
+        fresh=True,
+        read=buffered(lambda reply: reply.body if reply.head.status != 204 and reply.body else None),
+    )
 
 
 def interim_results(job_id: str) -> Call[str | None]:

@@ -15,7 +15,19 @@ import attrs
 import pytest
 from aiohttp import web
 
-from qrt_async import Account, Client, Network, Platform, Proxy, QrtError, RetryPolicy, Timeouts, platforms
+from qrt_async import (
+    Account,
+    Client,
+    Event,
+    LoggingHook,
+    Network,
+    Platform,
+    Proxy,
+    QrtError,
+    RetryPolicy,
+    Timeouts,
+    platforms,
+)
 from qrt_async.models.tokens import Token
 from qrt_async.secret import Secret, masked
 from tests.client import scripted
@@ -84,6 +96,7 @@ class Run:
     """A client behind a proxy, and everything that came out of its run."""
 
     client: Client
+    events: list[Event]
     errors: list[BaseException] = attrs.field(factory=list[BaseException])
 
     async def attempt(self) -> None:
@@ -99,7 +112,7 @@ class Run:
         parts = [client, client.backends, client.jobs, client.sessions, client.job("j"), client.session("b")]
         engine = vars(client)["_engine"]
         inner = [getattr(engine, field.name) for field in attrs.fields(type(engine))]
-        return "\n".join([*map(repr, parts), *map(repr, inner), *map(shown_by, self.errors)])
+        return "\n".join([*map(repr, parts), *map(repr, inner), *map(repr, self.events), *map(shown_by, self.errors)])
 
 
 @pytest.fixture
@@ -132,15 +145,17 @@ async def run(service: Service, clock: FakeClock, *, legacy: bool) -> AsyncItera
         else Account.ibm_quantum(KEY, CRN, api_url=f"{service.url}/api/v1", iam_url=service.url)
     )
     async with proxy(port) as between:
+        events: list[Event] = []
         client = Client(
             account,
+            hooks=[events.append, LoggingHook(logging.getLogger("hooked"))],
             network=Network(proxy=Proxy(between.url, user=USER, password=PASSWORD)),
             clock=clock,
             retry=RetryPolicy(max_retries=1),
             timeouts=Timeouts(request=0.1, closing=0.1),
         )
         async with client:
-            yield Run(client)
+            yield Run(client, events)
     loop.set_debug(False)
 
 
@@ -188,6 +203,8 @@ async def test_a_run_without_failures_shows_no_secret(
     assert service.asked(JOB)[0].headers["Authorization"] == f"Bearer {TOKEN}"
     assert found_in(service.asked(LOGIN)[0].body) == {quote_plus(KEY)}
     assert "asyncio" in logged()
+    assert "hooked" in logged()
+    assert tried.events
     assert found_in(shown + logged()) == set()
 
 

@@ -14,15 +14,18 @@ from qrt_async.hooks import Event, Hooks, line
 LOST = Disconnected("the connection was lost", operation="jobs.create")
 
 EVENTS: dict[Event, str] = {
-    hooks.RequestStarted(operation="jobs.get", method="GET", host="api.test", path="/jobs/j", attempt=1): (
-        "jobs.get: GET api.test/jobs/j, attempt 1"
+    hooks.RequestStarted(operation="jobs.get", method="GET", host="api", path="/jobs/j", attempt=1): (
+        "jobs.get: GET api/jobs/j, attempt 1"
     ),
     hooks.RequestEnded(
-        operation="jobs.get", method="GET", host="api.test", path="/jobs/j?k=s3", attempt=2, seconds=0.25, status=200
-    ): "jobs.get: GET api.test/jobs/j, attempt 2: 200 after 0.250 s",
+        operation="jobs.get", method="GET", host="api", path="/jobs/j?k=s3", attempt=2, seconds=0.25, status=200
+    ): "jobs.get: GET api/jobs/j, attempt 2: 200 after 0.250 s",
+    hooks.RequestEnded(operation="jobs.get", method="GET", host="api", path="/jobs/j", attempt=1, seconds=2): (
+        "jobs.get: GET api/jobs/j, attempt 1: ended after 2.000 s"
+    ),
     hooks.RequestEnded(
-        operation="jobs.get", method="GET", host="api.test", path="/jobs/j", attempt=1, seconds=1, error=LOST
-    ): f"jobs.get: GET api.test/jobs/j, attempt 1: no reply after 1.000 s: Disconnected: {LOST}",
+        operation="jobs.get", method="GET", host="api", path="/jobs/j", attempt=1, seconds=1, error=LOST
+    ): f"jobs.get: GET api/jobs/j, attempt 1: no reply after 1.000 s: Disconnected: {LOST}",
     hooks.RetryPlanned(operation="jobs.get", attempt=1, delay=0.5, error=LOST): (
         f"jobs.get: attempt 1 failed, and is repeated in 0.50 s: Disconnected: {LOST}"
     ),

@@ -27,7 +27,9 @@ ENGINE = WIRE | {
     "engine",
     "environment",
 }
-JOBS = ENGINE | {"listing", "pubs", "jobs"}
+SUBMISSION = ENGINE | {"journal", "quota", "regardless", "submission"}
+RETRIEVAL = SUBMISSION | {"watcher", "retrieval"}
+JOBS = RETRIEVAL | {"listing", "pubs", "jobs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -38,7 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hooks": set(),
     "otel": {"hooks", "errors"},
     "options": {"errors"},
-    "quota": GROUND,
+    "journal": GROUND | {"journal"},
+    "quota": GROUND | {"journal"},
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
     "models": {"models", "errors", "secret", "qiskit_bridge"},
     "wire": WIRE,
@@ -53,11 +56,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tokens": WIRE,
     "transport": WIRE | {"environment"},
     "engine": ENGINE - {"engine"},
-    "jobs": ENGINE | {"listing", "pubs"},
+    "regardless": set(),
+    "submission": SUBMISSION - {"submission"},
+    "watcher": ENGINE,
+    "retrieval": RETRIEVAL - {"retrieval"},
+    "jobs": JOBS - {"jobs"},
+    "idle": JOBS,
     "usage": ENGINE | {"listing"},
     "backends": ENGINE,
     "primitives": WIRE | {"pubs"},
-    "sessions": JOBS | {"primitives"},
+    "sessions": JOBS | {"idle", "primitives", "usage"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
     "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
     "__init__": JOBS | {"backends", "sessions", "usage", "client"},
