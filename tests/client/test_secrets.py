@@ -9,6 +9,7 @@ import gc
 import logging
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from urllib.parse import quote_plus
 
 import attrs
@@ -130,6 +131,18 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
         yield text
 
 
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """Where a journal is to lie."""
+    return tmp_path / "campaign.journal"
+
+
+@pytest.fixture
+def contents(tmp_path: Path) -> Callable[[], bytes]:
+    """Read every file that lies there."""
+    return lambda: b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+
+
 @contextlib.asynccontextmanager
 async def run(service: Service, clock: FakeClock, *, legacy: bool) -> AsyncIterator[Run]:
     """Give a run through a proxy with a password, in asyncio's debug mode, which logs every step."""
@@ -206,6 +219,23 @@ async def test_a_run_without_failures_shows_no_secret(
     assert "hooked" in logged()
     assert tried.events
     assert found_in(shown + logged()) == set()
+
+
+async def test_a_journal_holds_no_secret(
+    service: Service, clock: FakeClock, journal: Path, contents: Callable[[], bytes]
+) -> None:
+    """What a journal keeps of submissions, refused and accepted, is neither key nor token."""
+    service.on(LOGIN, token(TOKEN))
+    service.on("POST /api/v1/jobs", reply(400, {"errors": [{"code": 1208, "message": "no"}]}), reply(body={"id": "j"}))
+    account = Account.ibm_quantum(KEY, CRN, api_url=f"{service.url}/api/v1", iam_url=service.url)
+    async with Client(account, journal=journal, clock=clock, retry=RetryPolicy(max_retries=0)) as client:
+        with pytest.raises(QrtError):
+            await client.submit("sampler", {}, backend="ibm_fez", private=True)
+        await client.submit("sampler", {}, backend="ibm_fez", private=True)
+    kept = await asyncio.to_thread(contents)
+
+    assert b"ibm_fez" in kept
+    assert [secret for secret in SECRETS if secret.encode() in kept] == []
 
 
 async def test_a_server_that_takes_half_a_request_shows_no_secret(clock: FakeClock, logged: Callable[[], str]) -> None:
