@@ -54,7 +54,7 @@ from qrt_async.errors import (
     UsageLimitReached,
     WaitTimeout,
 )
-from qrt_async.hooks import Event, Hook
+from qrt_async.hooks import Event, Hook, LoggingHook
 from qrt_async.jobs import Job, Jobs
 from qrt_async.journal import (
     BudgetState,
@@ -207,6 +207,7 @@ __all__ = [
     "LegacyUsage",
     "Limits",
     "Listing",
+    "LoggingHook",
     "LoginError",
     "MeasureNoiseLearningOptions",
     "MissingExtra",

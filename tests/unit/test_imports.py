@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "environment": set(),
     "network": {"errors", "secret"},
     "hooks": set(),
+    "otel": {"hooks", "errors"},
     "options": {"errors"},
     "journal": GROUND | {"journal"},
     "quota": GROUND | {"journal"},
@@ -126,7 +127,18 @@ def test_only_the_transport_imports_aiohttp() -> None:
     assert users == {"transport.py"}
 
 
-HEAVY = ["qiskit", "qiskit_aer", "qiskit_ibm_runtime", "numpy", "aiohttp.web", "rich", "cyclopts", "orjson", "sqlite3"]
+HEAVY = [
+    "qiskit",
+    "qiskit_aer",
+    "qiskit_ibm_runtime",
+    "numpy",
+    "aiohttp.web",
+    "rich",
+    "cyclopts",
+    "orjson",
+    "sqlite3",
+    "opentelemetry",
+]
 
 
 def test_importing_loads_nothing_heavy() -> None:
