@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import TypeVar
 
 import aiohttp
@@ -18,6 +18,7 @@ from qrt_async.wire.outcome import open_sink
 T = TypeVar("T")
 
 _OFF_LOOP = 128 * 1024
+_SLICE = 64 * 1024
 
 
 @attrs.define
@@ -26,7 +27,8 @@ class Transport:
     A pool of connections.
 
     Redirects are never followed and cookies never kept, so that no credential reaches a host it was not meant for. A
-    large reply is decoded in a thread, so that the event loop goes on.
+    large reply is taken in slices, and what is left to decode at its end is done in a thread, so that the event loop
+    goes on.
     """
 
     _connect_timeout: float
@@ -72,11 +74,7 @@ class Transport:
         ) as response:
             head = ReplyHead(response.status, {name.lower(): value for name, value in response.headers.items()})
             sink = open_sink(call, head, lambda: dt.datetime.now(dt.UTC))
-            size = 0
-            async for chunk in response.content.iter_any():
-                size += len(chunk)
-                sink.feed(chunk)
-            return sink, size
+            return sink, await _feed(sink, response.content.iter_any())
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -92,6 +90,21 @@ class Transport:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
+
+
+async def _feed(sink: Sink[T], chunks: AsyncIterator[bytes]) -> int:
+    """Feed a body to its sink, letting the loop go on between slices, and return its length."""
+    size = since_turn = 0
+    async for chunk in chunks:
+        for start in range(0, len(chunk), _SLICE):
+            piece = chunk[start : start + _SLICE]
+            sink.feed(piece)
+            size += len(piece)
+            since_turn += len(piece)
+            if since_turn >= _SLICE:
+                since_turn = 0
+                await asyncio.sleep(0)
+    return size
 
 
 def _timed_out(call: Call[T], timeout: float, error: aiohttp.ServerTimeoutError) -> errors.TransportError:
