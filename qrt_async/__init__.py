@@ -41,6 +41,7 @@ from qrt_async.errors import (
 from qrt_async.jobs import Job
 from qrt_async.listing import Listing
 from qrt_async.models.backends import Backend, BackendConfiguration, BackendProperties, BackendStatus
+from qrt_async.models.counts import Counts, IntCounts
 from qrt_async.models.jobs import CancelOutcome, JobDetails, JobFilter, JobMetrics, JobPage, JobStatus
 from qrt_async.models.primitive_options import (
     DynamicalDecouplingOptions,
@@ -128,6 +129,7 @@ __all__ = [
     "ClientClosed",
     "Conflict",
     "ConnectionFailed",
+    "Counts",
     "Disconnected",
     "DoubleSliceSpan",
     "DynamicalDecouplingOptions",
@@ -144,6 +146,7 @@ __all__ = [
     "Instance",
     "InstanceOffer",
     "InstanceUsage",
+    "IntCounts",
     "InvalidAccount",
     "InvalidOption",
     "InvalidPub",

@@ -12,12 +12,12 @@ import attrs
 from yarl import URL
 
 from qrt_async import errors
+from qrt_async.threads import in_thread
 from qrt_async.wire.call import Call, ReplyHead, Sink
 from qrt_async.wire.outcome import open_sink
 
 T = TypeVar("T")
 
-_OFF_LOOP = 128 * 1024
 _SLICE = 64 * 1024
 
 
@@ -58,7 +58,7 @@ class Transport:
             raise errors.ProtocolError(f"not HTTP: {error.message}", operation=call.operation) from error
         except (aiohttp.ClientError, OSError) as error:
             raise errors.Disconnected(f"the connection was lost: {error}", operation=call.operation) from error
-        return await asyncio.to_thread(sink.finish) if size > _OFF_LOOP else sink.finish()
+        return await in_thread(sink.finish, size=size)
 
     async def _exchange(
         self, call: Call[T], base: str, headers: Mapping[str, str], timeout: float

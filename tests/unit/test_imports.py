@@ -14,7 +14,7 @@ import qrt_async
 
 PACKAGE = Path(qrt_async.__file__).parent
 
-GROUND = {"models", "options", "errors", "clock", "secret", "hooks"}
+GROUND = {"models", "options", "errors", "clock", "secret", "hooks", "threads"}
 WIRE = GROUND | {"wire"}
 ENGINE = WIRE | {"account", "platforms", "saved", "tokens", "transport", "discovery", "notices", "engine"}
 JOBS = ENGINE | {"listing", "pubs", "jobs"}
@@ -24,10 +24,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "secret": set(),
     "clock": set(),
     "hooks": set(),
+    "threads": set(),
     "options": {"errors"},
     "quota": GROUND,
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
-    "models": {"models", "errors", "secret", "qiskit_bridge"},
+    "models": {"models", "errors", "secret", "threads", "qiskit_bridge"},
     "wire": WIRE,
     "qiskit_bridge": WIRE,
     "pubs": WIRE | {"qiskit_bridge"},
