@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -50,6 +51,11 @@ class Account:
     def instance(self) -> str:
         """The instance, as the platform writes it; empty while it is still to be found."""
         return "" if self.dialect.instance is None else str(self.dialect.instance)
+
+    @property
+    def user(self) -> str:
+        """A name for whoever holds the credentials, from which these cannot be told: the quota is counted by it."""
+        return hashlib.sha256(f"{self.platform.name}\0{self.secret.reveal()}".encode()).hexdigest()
 
     def at(self, crn: str) -> Account:
         """Return the same account at that instance; a host that is IBM's own becomes that of the instance's region."""

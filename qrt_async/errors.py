@@ -10,6 +10,8 @@ What can go wrong, as one tree.
     │   ├── InvalidOption
     │   ├── NoSuchRegister (AttributeError, KeyError)
     │   ├── MissingExtra
+    │   ├── KeyMismatch
+    │   ├── ResumeMismatch
     │   └── ClientClosed
     ├── TransportError                     no complete reply; `left` says whether the request may have arrived
     │   ├── ConnectionFailed               it never left
@@ -20,13 +22,19 @@ What can go wrong, as one tree.
     ├── ApiError                           the service said no: status, code, solution, trace
     │   ├── BadRequest · Unauthorized · Forbidden · NotFound · Conflict · RateLimited · ServerError
     ├── LoginError                         the credentials were refused
+    ├── QuotaTimeout (TimeoutError)        no turn under the quota before the deadline; nothing was sent
+    ├── SubmissionUncertain                nobody can tell whether a job was created; holds tag and candidates
     ├── NoBackend                          no backend meets the conditions
     ├── TranspileError                     a circuit could not be transpiled
     ├── JobError                           the job itself ended badly: status, reason, code, solution
     │   ├── JobFailed · SessionClosed (a JobFailed) · JobCancelled · JobRanTooLong
     ├── UnknownJobStatus                   the service named a status that this version does not know
     ├── ResultNotAvailable                 the job is over, and the service has no result for it
+    │   └── PrivateResultLost              it was on its way when the connection failed, and can be read once only
     ├── WaitTimeout (TimeoutError)         the caller's own deadline passed; the job goes on
+    ├── SessionUncertain                   nobody can tell whether a session was opened; holds candidates
+    ├── JournalError                       the journal cannot be read or written; nothing more was sent
+    │   └── JournalBusy                    a living process owns the run
     └── SessionNotEnded                    a session could not be closed; it may still be billed
 """
 
@@ -35,6 +43,10 @@ from __future__ import annotations
 
 class QrtError(Exception):
     """The root of everything this package raises on purpose."""
+
+    def explain(self, circumstance: str) -> None:
+        """Add to the message what the place that raised the error could not know."""
+        self.args = (f"{self.args[0] if self.args else ''} {circumstance}".strip(), *self.args[1:])
 
 
 class UsageError(QrtError, ValueError):
@@ -66,6 +78,31 @@ class MissingExtra(UsageError, ImportError):
 
 class ClientClosed(UsageError):
     """The client was used after it had been closed."""
+
+
+class KeyMismatch(UsageError):
+    """A `key` was used before for another submission: take another key, or send the same again."""
+
+    def __init__(self, name: str, job_id: str | None) -> None:
+        self.name = name
+        self.job_id = job_id
+        made = f" and gave job {job_id}" if job_id else ""
+        super().__init__(
+            f"{name!r} was used for a submission with other content{made}: "
+            "take a new key for new work, or pass the same circuits, values and options again"
+        )
+
+
+class ResumeMismatch(UsageError):
+    """A run is resumed with other PUBs than it began with; `index` is the first that differs."""
+
+    def __init__(self, run_id: str, index: int) -> None:
+        self.run_id = run_id
+        self.index = index
+        super().__init__(
+            f"PUB {index} is not the one that run {run_id!r} began with: "
+            "pass the same PUBs in the same order, or begin a new run"
+        )
 
 
 class TransportError(QrtError):
@@ -244,11 +281,70 @@ class UnknownJobStatus(QrtError):
 class ResultNotAvailable(QrtError):
     """The job is over, and the service has no result for it (deleted, or a private result read before)."""
 
-    def __init__(self, job_id: str) -> None:
+    def __init__(self, job_id: str, why: str | None = None) -> None:
         self.job_id = job_id
         super().__init__(
-            f"job {job_id} is completed, but the service has no result for it: private results "
+            why
+            or f"job {job_id} is completed, but the service has no result for it: private results "
             "can be read once only, and deleted ones are gone"
+        )
+
+
+class PrivateResultLost(ResultNotAvailable):
+    """A private job's result was on its way when the connection failed; the service gives it once only."""
+
+    def __init__(self, job_id: str, why: str, received: int) -> None:
+        self.received = received
+        super().__init__(
+            job_id,
+            f"the result of the private job {job_id} was lost in transit after {received} bytes ({why}); "
+            "the service gives a private result once only, so the job must be run again",
+        )
+
+
+class QuotaTimeout(QrtError, TimeoutError):
+    """The next turn under the quota of submissions lies beyond the call's deadline; nothing was sent."""
+
+    def __init__(self, wait: float, left: float) -> None:
+        self.wait = wait
+        super().__init__(
+            f"the quota of submissions has a turn in {wait:.3g} s, and the call's deadline is in {left:.3g} s: nothing "
+            "was sent; give it more time, or put more PUBs into one job"
+        )
+
+
+class SubmissionUncertain(QrtError):
+    """
+    Nobody can tell whether a submission created a job.
+
+    `tag` is what the job would bear, `candidates` the ids of jobs that may be it.
+    """
+
+    def __init__(self, tag: str, why: str, candidates: tuple[str, ...] = ()) -> None:
+        self.tag = tag
+        self.candidates = candidates
+        among = f" It may be one of: {', '.join(candidates[:10])}." if candidates else ""
+        super().__init__(
+            f"it is unknown whether a job was created ({why}); it was not submitted again. Look for the tag {tag!r} "
+            f"with client.jobs.list(JobFilter(tags=({tag!r},))) before you submit it once more.{among}"
+        )
+
+
+class SessionUncertain(QrtError):
+    """
+    Nobody can tell whether a session was opened: the service gives no handle to look for it by.
+
+    `candidates` are the ids of open sessions that may be it; look at them with ``client.sessions.get``, and end what is
+    yours with ``client.sessions.cancel``.
+    """
+
+    def __init__(self, backend: str, why: str, max_time: int, candidates: tuple[str, ...] = ()) -> None:
+        self.backend = backend
+        self.candidates = candidates
+        among = f"candidates: {', '.join(candidates)}" if candidates else "no open session of this kind is listed"
+        super().__init__(
+            f"it is unknown whether a session on {backend} was opened ({why}); {among}. End what is yours with "
+            f"client.sessions.cancel(id); by itself it ends after {max_time} s at the latest"
         )
 
 
@@ -262,3 +358,16 @@ class SessionNotEnded(QrtError):
     def __init__(self, session_id: str, why: str) -> None:
         self.session_id = session_id
         super().__init__(f"session {session_id} could not be ended and may still be billed: {why}")
+
+
+class JournalError(QrtError):
+    """The journal cannot be read or written; the message says what to do. What it could not note was not sent."""
+
+
+class JournalBusy(JournalError):
+    """A living process owns the run: let it finish, or end the process `pid`."""
+
+    def __init__(self, run_id: str, pid: int) -> None:
+        self.run_id = run_id
+        self.pid = pid
+        super().__init__(f"run {run_id!r} is owned by process {pid}: let it finish, or end it and try again")

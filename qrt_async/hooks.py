@@ -31,22 +31,12 @@ class Event:
 
 
 @attrs.frozen(kw_only=True)
-class RequestStarted(Event):
-    """A request is about to be sent; `attempt` counts from 1."""
-
-    operation: str
-    method: str
-    host: str
-    path: str
-    attempt: int
-
-
-@attrs.frozen(kw_only=True)
 class RequestEnded(Event):
     """
     A request was answered or failed, after `seconds`.
 
-    `status` is the reply's, None where there was none; `error` is what the sending raised, None after a success.
+    `error` is what the sending raised, None after a success or where the caller was cancelled; `status` is the reply's
+    where it was an error.
     """
 
     operation: str
@@ -57,6 +47,30 @@ class RequestEnded(Event):
     seconds: float
     status: int | None = None
     error: Exception | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RequestStarted(Event):
+    """A request is about to be sent; `attempt` counts from 1."""
+
+    operation: str
+    method: str
+    host: str
+    path: str
+    attempt: int
+
+    def ended(self, seconds: float, error: Exception | None) -> RequestEnded:
+        """Return the event of its end."""
+        return RequestEnded(
+            operation=self.operation,
+            method=self.method,
+            host=self.host,
+            path=self.path,
+            attempt=self.attempt,
+            seconds=seconds,
+            status=getattr(error, "status", None),
+            error=error,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -167,6 +181,9 @@ class Hooks:
     def of(cls, hooks: Iterable[Hook]) -> Hooks:
         """Return the hooks as one."""
         return cls(tuple(hooks))
+
+    def __bool__(self) -> bool:
+        return bool(self._hooks)
 
     def emit(self, event: Event) -> None:
         """Tell every hook; one that fails is logged, and disturbs neither the call nor the other hooks."""

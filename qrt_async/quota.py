@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import attrs
 
 from qrt_async.clock import Clock, SystemClock
 from qrt_async.errors import InvalidOption
+from qrt_async.journal import Journal
 
 _MINUTE = 60.0
 _LEAST_SLEEP = 0.001
@@ -27,7 +28,7 @@ class Quota:
     reached the service. None lifts the limit.
     """
 
-    per_minute: int | None = attrs.field(on_setattr=attrs.setters.frozen)
+    per_minute: int | None
     _clock: Clock
     _finished: deque[float]
     _under_way: int
@@ -52,11 +53,11 @@ class Quota:
         return max(0.0, self._not_before - self._clock.monotonic(), self._until_free())
 
     @asynccontextmanager
-    async def submission(self) -> AsyncGenerator[float]:
+    async def submission(self, *, on_wait: Callable[[float], None] | None = None) -> AsyncGenerator[float]:
         """Wait for a turn, and give the seconds that this took; the block is the submission."""
         began = self._clock.monotonic()
         async with self._turn:
-            await self._free()
+            await self._free(on_wait)
             self._under_way += 1
         try:
             yield self._clock.monotonic() - began
@@ -69,10 +70,20 @@ class Quota:
         """Start no submission for that long, as the service asked."""
         self._not_before = max(self._not_before, self._clock.monotonic() + seconds)
 
-    async def _free(self) -> None:
+    def refused(self, retry_after: float | None) -> float:
+        """Hold everybody after a 429; return the seconds held."""
+        self.hold(retry_after or 0.0)
+        return retry_after or 0.0
+
+    def share(self, journal: Journal, user: str) -> None:
+        """From now on take a place in the journal too."""
+
+    async def _free(self, on_wait: Callable[[float], None] | None) -> None:
         while True:
             self._change.clear()
             if (wait := self.wait) > 0:
+                if on_wait:
+                    on_wait(wait)
                 await self._clock.sleep(max(wait, _LEAST_SLEEP))
             elif self.per_minute is not None and self._under_way + len(self._finished) >= self.per_minute:
                 await self._change.wait()

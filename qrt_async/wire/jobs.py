@@ -129,7 +129,7 @@ codec.wire_form(int | str | None, lambda _: lambda value, _: value)
 
 
 def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
-    """``POST /jobs``: never repeated by itself, since the service has no handle that would make that safe."""
+    """``POST /jobs``: repeated only by whoever has looked for its tag, since the service has no other handle."""
     body: dict[str, Any] = {
         "program_id": request.program.id,
         "backend": request.backend,
@@ -150,7 +150,7 @@ def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
         method="POST",
         path="/jobs",
         body=json_body(body),
-        replay=Replay.NEVER,
+        replay=Replay.RECONCILE,
         patience=Patience.SUBMISSION,
         read=reading(Submitted, operation="jobs.create"),
     )
@@ -256,6 +256,22 @@ def results(job_id: str, decode: Callable[[bytes], R]) -> Call[R | None]:
     if isinstance(decode, BodyReader):
         return _body_of(job_id, "results", decode.sink)
     return _body_of(job_id, "results", buffered(_unless_empty(decode)))
+
+
+def private_results(job_id: str) -> Call[bytes | None]:
+    """
+    ``GET /jobs/{id}/results`` of a private job, which the service gives once: None for the 204, else the bytes.
+
+    Nobody repeats it, not even aiohttp on a connection that was closed meanwhile.
+    """
+    return Call(
+        operation="jobs.results",
+        method="GET",
+        path=path("jobs", job_id, "results"),
+        patience=Patience.RESULTS,
+        replay=Replay.NEVER,
+        read=buffered(lambda reply: reply.body if reply.head.status != 204 and reply.body else None),
+    )
 
 
 def interim_results(job_id: str) -> Call[str | None]:

@@ -17,7 +17,9 @@ PACKAGE = Path(qrt_async.__file__).parent
 GROUND = {"models", "options", "errors", "clock", "secret", "hooks", "threads"}
 WIRE = GROUND | {"wire"}
 ENGINE = WIRE | {"account", "platforms", "saved", "tokens", "transport", "discovery", "notices", "engine"}
-JOBS = ENGINE | {"listing", "pubs", "jobs"}
+SUBMISSION = ENGINE | {"journal", "quota", "regardless", "submission"}
+RETRIEVAL = SUBMISSION | {"watcher", "retrieval"}
+JOBS = RETRIEVAL | {"listing", "pubs", "jobs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -26,7 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hooks": set(),
     "threads": set(),
     "options": {"errors"},
-    "quota": GROUND,
+    "journal": GROUND | {"journal"},
+    "quota": GROUND | {"journal"},
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
     "models": {"models", "errors", "secret", "threads", "qiskit_bridge"},
     "wire": WIRE,
@@ -41,11 +44,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tokens": WIRE,
     "transport": WIRE,
     "engine": ENGINE - {"engine"},
-    "jobs": ENGINE | {"listing", "pubs"},
+    "regardless": set(),
+    "submission": SUBMISSION - {"submission"},
+    "watcher": ENGINE,
+    "retrieval": RETRIEVAL - {"retrieval"},
+    "jobs": JOBS - {"jobs"},
+    "idle": JOBS,
     "usage": ENGINE | {"listing"},
     "backends": ENGINE,
     "primitives": WIRE | {"pubs"},
-    "sessions": JOBS | {"primitives"},
+    "sessions": JOBS | {"idle", "primitives", "usage"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
     "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
     "__init__": JOBS | {"backends", "sessions", "usage", "client"},
