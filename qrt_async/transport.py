@@ -13,7 +13,7 @@ from yarl import URL
 
 from qrt_async import errors
 from qrt_async.threads import in_thread
-from qrt_async.wire.call import Call, ReplyHead, Sink
+from qrt_async.wire.call import Body, Call, ReplyHead, Sink
 from qrt_async.wire.outcome import open_sink
 
 T = TypeVar("T")
@@ -63,11 +63,12 @@ class Transport:
     async def _exchange(
         self, call: Call[T], base: str, headers: Mapping[str, str], timeout: float
     ) -> tuple[Sink[T], int]:
-        content = {"Content-Type": call.body.content_type} if call.body else {}
+        body = call.body
+        content = {"Content-Type": body.content_type, "Content-Length": str(body.size)} if body else {}
         async with self._open().request(
             call.method,
             _url(base, call),
-            data=call.body.data if call.body else None,
+            data=_content(body) if body else None,
             headers={**headers, **content},
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=timeout, connect=None, sock_connect=self._connect_timeout),
@@ -90,6 +91,19 @@ class Transport:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
+
+
+def _content(body: Body) -> bytes | AsyncIterator[bytes]:
+    """Return what aiohttp is to send: a large body piece by piece, so that the loop goes on in between."""
+    if len(body.chunks) <= 1:
+        return body.data
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for chunk in body.chunks:
+            yield chunk
+            await asyncio.sleep(0)
+
+    return chunks()
 
 
 async def _feed(sink: Sink[T], chunks: AsyncIterator[bytes]) -> int:

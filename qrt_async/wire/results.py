@@ -23,6 +23,7 @@ from qrt_async.models.results import (
 from qrt_async.wire import codec, containers, typed
 from qrt_async.wire.arrays import Unpacking
 from qrt_async.wire.call import ReplyHead
+from qrt_async.wire.json_pieces import PIECE
 from qrt_async.wire.samples import SampleArray
 from qrt_async.wire.scanner import Scanned, Scanner
 
@@ -51,7 +52,11 @@ class BodyReader(Generic[R]):
 
     def __call__(self, body: bytes) -> R:
         """Return the result that a whole body holds."""
-        return self._read(codec.parse(body, operation=_OPERATION))
+        if len(body) <= PIECE:
+            return self._read(codec.parse(body, operation=_OPERATION))
+        scanner = Scanner()
+        scanner.feed(body)
+        return self._read(_document(scanner.finish()))
 
     def sink(self, head: ReplyHead) -> ResultSink[R]:
         """Return a sink for a reply that begins so."""

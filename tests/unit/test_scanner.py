@@ -198,7 +198,7 @@ def test_registers_of_any_width_and_sweep_are_packed(bits: int, shape: tuple[int
     scanner.feed(body)
 
     assert len(scanner.finish().arrays) == 4
-    assert in_pieces(results.sampler, body, [1000], 1) == results.sampler(body)
+    assert in_pieces(results.sampler, body, [1000], 1) == results.sampler._read(json.loads(body))
 
 
 def test_shots_in_metadata_stay_text() -> None:
@@ -213,7 +213,7 @@ def test_shots_in_metadata_stay_text() -> None:
 
     found = in_pieces(results.sampler, body, [999], 1)
 
-    assert found == results.sampler(body)
+    assert found == results.sampler(body) == results.sampler._read(json.loads(body))
     assert (found[0].metadata, found.metadata) == ({"samples": shots}, {"deep": [{"samples": [shots, shots]}]})
 
 
