@@ -26,6 +26,7 @@ from qrt_async.models.primitive_options import EstimatorOptions, SamplerOptions
 from qrt_async.models.pubs import IsaCircuit
 from qrt_async.models.results import EstimatorResult, PrimitiveResult, SamplerResult
 from qrt_async.models.usage import ApiVersion, InstanceOffer
+from qrt_async.network import Network
 from qrt_async.options import (
     CallOptions,
     Limits,
@@ -82,6 +83,7 @@ class Client:
         quota: Quota | None = None,
         journal: Journal | str | os.PathLike[str] | None = None,
         hooks: Iterable[Hook] = (),
+        network: Network | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
     ) -> None:
@@ -94,6 +96,7 @@ class Client:
             clock=clock or SystemClock(),
             rng=rng or random.Random(),  # noqa: S311 - spreads delays and tells tags apart, keeps no secret
             hooks=Hooks(tuple(hooks)),
+            network=network,
         )
         self._journal = journal if journal is None or isinstance(journal, Journal) else Journal(journal)
         self._owns_journal = self._journal is not journal

@@ -30,6 +30,7 @@ from qrt_async.errors import (
 )
 from qrt_async.hooks import Hooks
 from qrt_async.models.tokens import Token
+from qrt_async.network import Network
 from qrt_async.notices import Notices
 from qrt_async.options import Limits, RetryPolicy, Timeouts, check_call
 from qrt_async.tokens import TokenSource
@@ -88,6 +89,7 @@ class Engine:
         clock: Clock,
         rng: random.Random,
         hooks: Hooks,
+        network: Network | None = None,
     ) -> None:
         self.timeouts = timeouts
         self.retry = retry
@@ -99,7 +101,7 @@ class Engine:
         self._finding = asyncio.Lock()
         bound = limits.concurrent_requests
         self._turns = None if bound is None else asyncio.Semaphore(bound)
-        self._transport = Transport(timeouts.connect)
+        self._transport = Transport(timeouts.connect, network or Network())
         self._tokens = TokenSource(self._log_in, clock)
 
     @property
@@ -217,7 +219,7 @@ class Engine:
             raise UsageError(f"{call.operation}: this platform has no {call.host.value} service")
         async with self._turn(call, deadline):
             timeout = min(self._request_timeout(call), max(deadline.remaining(), 0.001))
-            send = self._transport.send(call, base=base, headers=headers, timeout=timeout)
+            send = self._transport.send(call, base=base, headers=headers, timeout=timeout, on_chunk=errand.on_chunk)
             return await (self._watched(call, attempt, send) if self.hooks else send)
 
     async def _watched(self, call: Call[T], attempt: int, sending: Awaitable[T]) -> T:

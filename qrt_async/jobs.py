@@ -157,8 +157,8 @@ class Job(Generic[R]):
     _engine: Engine
     _retrieval: Retrieval
     private: bool = attrs.field(default=False, kw_only=True, on_setattr=attrs.setters.frozen)
-    _in_session: bool = attrs.field(default=False, kw_only=True)
-    _on_cancel: OnCancel = attrs.field(default="detach", kw_only=True)
+    _in_session: bool = attrs.field(default=False, kw_only=True, alias="in_session")
+    _on_cancel: OnCancel = attrs.field(default="detach", kw_only=True, alias="on_cancel")
     _result: R | None = attrs.field(default=None, init=False)
 
     def __repr__(self) -> str:

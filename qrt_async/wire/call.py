@@ -76,7 +76,7 @@ class BufferedSink(Generic[T]):
 
     _head: ReplyHead
     _read: Callable[[Reply], T]
-    _chunks: list[bytes] = attrs.field(factory=list[bytes])
+    _chunks: list[bytes] = attrs.field(factory=list[bytes], repr=False)
 
     def feed(self, chunk: bytes) -> None:
         """Keep the bytes."""
@@ -102,7 +102,7 @@ class Body:
     @property
     def data(self) -> bytes:
         """The whole of it."""
-        return b"".join(self.chunks)
+        return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
 
     @property
     def size(self) -> int:
@@ -129,7 +129,8 @@ class Call(Generic[T]):
     """
     One request to the service, and the way to read its reply.
 
-    `path` is relative to the host's base and already percent-encoded; a query key may stand more than once.
+    `path` is relative to the host's base and already percent-encoded; a query key may stand more than once. A `fresh`
+    call travels on a connection of its own, and nobody sends it twice: for what the service gives away once.
     """
 
     operation: str
@@ -141,6 +142,7 @@ class Call(Generic[T]):
     body: Body | None = None
     replay: Replay = Replay.ALWAYS
     patience: Patience = Patience.REQUEST
+    fresh: bool = False
 
 
 def path(*segments: str) -> str:

@@ -270,6 +270,7 @@ def private_results(job_id: str) -> Call[bytes | None]:
         path=path("jobs", job_id, "results"),
         patience=Patience.RESULTS,
         replay=Replay.NEVER,
+        fresh=True,
         read=buffered(lambda reply: reply.body if reply.head.status != 204 and reply.body else None),
     )
 

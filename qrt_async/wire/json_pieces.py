@@ -50,19 +50,20 @@ class _Pieces:
     _size: int
 
     def of(self, value: Any, depth: int) -> Iterator[str]:
-        if depth > _DEEPEST or _weight(value, self._size, depth) < self._size:
-            yield self._dumps(value)
-        elif isinstance(value, str):
+        is_large = depth <= _DEEPEST and _weight(value, self._size, depth) >= self._size
+        if is_large and isinstance(value, str):
             yield '"'
             for start in range(0, len(value), self._size):
                 yield self._dumps(value[start : start + self._size])[1:-1]
             yield '"'
-        elif isinstance(value, dict):
+        elif is_large and isinstance(value, dict) and value:
             yield from self._members(value, depth)
-        else:
+        elif is_large and isinstance(value, list | tuple):
             yield "["
             yield from self._items(value, depth)
             yield "]"
+        else:
+            yield self._dumps(value)
 
     def _members(self, value: dict[Any, Any], depth: int) -> Iterator[str]:
         names = sorted(value) if self._sort_keys else value

@@ -14,9 +14,19 @@ import qrt_async
 
 PACKAGE = Path(qrt_async.__file__).parent
 
-GROUND = {"models", "options", "errors", "clock", "secret", "hooks", "threads"}
+GROUND = {"models", "options", "errors", "clock", "secret", "hooks", "network", "threads"}
 WIRE = GROUND | {"wire"}
-ENGINE = WIRE | {"account", "platforms", "saved", "tokens", "transport", "discovery", "notices", "engine"}
+ENGINE = WIRE | {
+    "account",
+    "platforms",
+    "saved",
+    "tokens",
+    "transport",
+    "discovery",
+    "notices",
+    "engine",
+    "environment",
+}
 SUBMISSION = ENGINE | {"journal", "quota", "regardless", "submission"}
 RETRIEVAL = SUBMISSION | {"watcher", "retrieval"}
 JOBS = RETRIEVAL | {"listing", "pubs", "jobs"}
@@ -25,6 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "secret": set(),
     "clock": set(),
+    "environment": set(),
+    "network": {"errors", "secret"},
     "hooks": set(),
     "threads": set(),
     "options": {"errors"},
@@ -37,12 +49,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pubs": WIRE | {"qiskit_bridge"},
     "platforms": WIRE,
     "saved": {"errors", "secret"},
-    "account": WIRE | {"platforms", "saved"},
+    "account": WIRE | {"platforms", "saved", "environment"},
     "discovery": WIRE | {"account"},
     "notices": set(),
     "listing": set(),
     "tokens": WIRE,
-    "transport": WIRE,
+    "transport": WIRE | {"environment"},
     "engine": ENGINE - {"engine"},
     "regardless": set(),
     "submission": SUBMISSION - {"submission"},
