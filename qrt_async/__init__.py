@@ -69,6 +69,7 @@ from qrt_async.journal import (
 )
 from qrt_async.listing import Listing
 from qrt_async.models.backends import Backend, BackendConfiguration, BackendProperties, BackendStatus
+from qrt_async.models.counts import Counts, IntCounts
 from qrt_async.models.jobs import CancelOutcome, JobDetails, JobFilter, JobMetrics, JobPage, JobStatus
 from qrt_async.models.primitive_options import (
     DynamicalDecouplingOptions,
@@ -162,6 +163,7 @@ __all__ = [
     "ClientClosed",
     "Conflict",
     "ConnectionFailed",
+    "Counts",
     "Disconnected",
     "DoubleSliceSpan",
     "DynamicalDecouplingOptions",
@@ -180,6 +182,7 @@ __all__ = [
     "Instance",
     "InstanceOffer",
     "InstanceUsage",
+    "IntCounts",
     "Intent",
     "InvalidAccount",
     "InvalidOption",

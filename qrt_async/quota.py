@@ -49,7 +49,7 @@ class Quota:
     """
 
     per_minute: int | None = attrs.field(default=5, validator=_is_a_quota, on_setattr=attrs.setters.frozen)
-    _clock: Clock = attrs.field(default=None, converter=_clock, kw_only=True)
+    _clock: Clock = attrs.field(default=None, converter=_clock, kw_only=True, alias="clock")
     _finished: deque[float] = attrs.field(factory=deque[float], init=False)
     _under_way: int = attrs.field(default=0, init=False)
     _waiting: int = attrs.field(default=0, init=False)

@@ -28,7 +28,8 @@ from qrt_async.models.jobs import JobDetails, JobFilter, JobPage, JobRequest, Jo
 from qrt_async.options import OnCancel, SubmissionPolicy, check_call
 from qrt_async.quota import Quota
 from qrt_async.regardless import regardless
-from qrt_async.wire import decisions
+from qrt_async.threads import in_thread
+from qrt_async.wire import decisions, json_pieces
 from qrt_async.wire import jobs as wire
 from qrt_async.wire.call import Call, Replay
 from qrt_async.wire.digest import params_digest
@@ -235,7 +236,10 @@ class Submissions:
                 raise QuotaTimeout(seconds, attempt.deadline.remaining())
 
         attempt.sent = False
-        call = wire.create(self._engine.account.dialect, attempt.request)
+        call = await in_thread(
+            lambda: wire.create(self._engine.account.dialect, attempt.request),
+            size=json_pieces.weight(attempt.request.params),
+        )
         async with self._quota.submission(on_wait=on_wait):
             attempt.sent = True
             left = attempt.deadline.remaining()
@@ -248,7 +252,7 @@ class Submissions:
         if delay is None:
             raise error
         if isinstance(error, RateLimited):
-            delay = max(delay, self._quota.refused(error.retry_after))
+            delay = max(delay, await self._quota.refused(error.retry_after))
         if delay >= (left := attempt.deadline.remaining()):
             error.explain(f"(not submitted again: the next attempt is due in {delay:g} s, the deadline in {left:g} s)")
             raise error

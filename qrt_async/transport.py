@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import aiohttp
@@ -14,12 +14,13 @@ from yarl import URL
 
 from qrt_async import environment, errors
 from qrt_async.network import Network, Proxy, is_loopback
-from qrt_async.wire.call import Call, ReplyHead, Sink
+from qrt_async.threads import in_thread
+from qrt_async.wire.call import Body, Call, ReplyHead, Sink
 from qrt_async.wire.outcome import open_sink
 
 T = TypeVar("T")
 
-_OFF_LOOP = 128 * 1024
+_SLICE = 64 * 1024
 
 OnChunk = Callable[[bytes], Awaitable[None]]
 
@@ -51,7 +52,8 @@ class Transport:
     A pool of connections.
 
     Redirects are never followed and cookies never kept, so that no credential reaches a host it was not meant for. A
-    large reply is decoded in a thread, so that the event loop goes on.
+    large reply is taken in slices, and what is left to decode at its end is done in a thread, so that the event loop
+    goes on.
     """
 
     _connect_timeout: float
@@ -93,7 +95,7 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
             raised = _translated(call, timeout, error)
         else:
-            return await asyncio.to_thread(sink.finish) if size > _OFF_LOOP else sink.finish()
+            return await in_thread(sink.finish, size=size)
         raise raised  # out of the clause: aiohttp's frames and request objects hold the credentials
 
     async def _exchange(
@@ -101,12 +103,12 @@ class Transport:
     ) -> tuple[Sink[T], int]:
         session = (self._single if call.fresh else self._pool) or await self._open(fresh=call.fresh)
         url = _url(base, call)
-        content = {"Content-Type": call.body.content_type} if call.body else {}
+        content = _described(call.body) if call.body else {}
         proxy, for_proxy, for_host = self._way(url)
         async with session.request(
             call.method,
             url,
-            data=call.body.data if call.body else None,
+            data=_content(call.body) if call.body else None,
             headers={**headers, **content, **for_host},
             allow_redirects=False,
             proxy=proxy,
@@ -121,7 +123,7 @@ class Transport:
                 size += len(chunk)
                 if take is not None:
                     await _handed(chunk, take)
-                sink.feed(chunk)
+                await _feed(sink, chunk)
                 del chunk  # a login's reply is not to be found in a traceback
             return sink, size
 
@@ -177,6 +179,31 @@ class Transport:
         for session in sessions:
             if session is not None:
                 await session.close()
+
+
+def _described(body: Body) -> Mapping[str, str]:
+    return {"Content-Type": body.content_type, "Content-Length": str(body.size)}
+
+
+def _content(body: Body) -> bytes | AsyncIterator[bytes]:
+    """Return what aiohttp is to send: a large body piece by piece, so that the loop goes on in between."""
+    return body.data if len(body.chunks) <= 1 else _pieces(body)
+
+
+async def _pieces(body: Body) -> AsyncIterator[bytes]:
+    for chunk in body.chunks:
+        yield chunk
+        await asyncio.sleep(0)
+
+
+async def _feed(sink: Sink[T], chunk: bytes) -> None:
+    """Feed a chunk to its sink, letting the loop go on after every slice."""
+    if len(chunk) < _SLICE // 2:
+        sink.feed(chunk)
+        return
+    for start in range(0, len(chunk), _SLICE):
+        sink.feed(chunk[start : start + _SLICE])
+        await asyncio.sleep(0)
 
 
 async def _handed(chunk: bytes, take: OnChunk) -> None:

@@ -51,7 +51,7 @@ def legacy_logout() -> Call[None]:
 
 
 def _hidden(body: Body) -> Body:
-    return Body(body.content_type, masked(body.data))
+    return Body(body.content_type, tuple(map(masked, body.chunks)))
 
 
 def _token(reply: Reply, *, key: str, lifetime: str) -> Token:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
+
+from qrt_async.wire import json_pieces
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -93,21 +94,34 @@ def buffered(read: Callable[[Reply], T]) -> Callable[[ReplyHead], Sink[T]]:
 
 @attrs.frozen
 class Body:
-    """What a request carries; never shown, since it may hold a key."""
+    """What a request carries, in pieces of no more than some ten kilobytes; never shown, since it may hold a key."""
 
     content_type: str
-    data: bytes = attrs.field(repr=False)
+    chunks: tuple[bytes, ...] = attrs.field(repr=False)
+
+    @property
+    def data(self) -> bytes:
+        """The whole of it."""
+        return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return sum(map(len, self.chunks))
 
 
 def json_body(value: Any) -> Body:
-    """Return `value` as a JSON body; NaN and infinities are refused, since JSON has none."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return Body("application/json", text.encode())
+    """
+    Return `value` as a JSON body; NaN and infinities are refused, since JSON has none.
+
+    No step of it holds Python's lock for long, so that a thread can make a large one beside the event loop.
+    """
+    return Body("application/json", tuple(json_pieces.pieces(value)))
 
 
 def form_body(fields: Mapping[str, str]) -> Body:
     """Return `fields` as a form body."""
-    return Body("application/x-www-form-urlencoded", urlencode(fields).encode())
+    return Body("application/x-www-form-urlencoded", (urlencode(fields).encode(),))
 
 
 @attrs.frozen(kw_only=True)

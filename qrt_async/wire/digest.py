@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import binascii
 import hashlib
-import json
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from qrt_async.errors import UsageError
 from qrt_async.models.pubs import EstimatorPub, SamplerPub
-from qrt_async.wire import primitives, typed_encoding
+from qrt_async.wire import json_pieces, primitives, typed_encoding
 
 _MOST = 2**30
 
@@ -39,13 +38,13 @@ def params_digest(params: Mapping[str, Any]) -> str:
         UsageError: a value cannot be sent.
 
     """
+    found = hashlib.sha256()
     try:
-        text = json.dumps(
-            _inflated(typed_encoding.encode(params)), sort_keys=True, allow_nan=False, separators=(",", ":")
-        )
+        for piece in json_pieces.pieces(_inflated(typed_encoding.encode(params)), sort_keys=True):
+            found.update(piece)
     except ValueError as error:
         raise UsageError(f"the params hold what JSON cannot: {error}") from error
-    return hashlib.sha256(text.encode()).hexdigest()
+    return found.hexdigest()
 
 
 def _inflated(value: Any) -> Any:

@@ -11,9 +11,10 @@ import attrs
 from qrt_async.models.answer import Answer
 from qrt_async.models.jobs import JobDetails, JobFilter, JobMetrics, JobPage, JobRequest, JobStatus, Submitted
 from qrt_async.wire import codec
-from qrt_async.wire.call import Call, Patience, Replay, Reply, buffered, json_body, path, query
+from qrt_async.wire.call import Call, Patience, Replay, Reply, ReplyHead, Sink, buffered, json_body, path, query
 from qrt_async.wire.dialect import Dialect
 from qrt_async.wire.outcome import nothing, read_as, reading, stamped
+from qrt_async.wire.results import BodyReader
 
 R = TypeVar("R")
 
@@ -252,7 +253,9 @@ def delete(job_id: str) -> Call[None]:
 
 def results(job_id: str, decode: Callable[[bytes], R]) -> Call[R | None]:
     """``GET /jobs/{id}/results``: None for the 204 that means that there is no result (yet)."""
-    return _body_of(job_id, "results", decode)
+    if isinstance(decode, BodyReader):
+        return _body_of(job_id, "results", decode.sink)
+    return _body_of(job_id, "results", buffered(_unless_empty(decode)))
 
 
 def private_results(job_id: str) -> Call[bytes | None]:
@@ -274,19 +277,20 @@ def private_results(job_id: str) -> Call[bytes | None]:
 
 def interim_results(job_id: str) -> Call[str | None]:
     """``GET /jobs/{id}/interim_results`` of the legacy platform, kept for two days; None where there are none."""
-    return _body_of(job_id, "interim_results", _text)
+    return _body_of(job_id, "interim_results", buffered(_unless_empty(_text)))
 
 
-def _body_of(job_id: str, what: str, decode: Callable[[bytes], R]) -> Call[R | None]:
-    def read(reply: Reply) -> R | None:
-        return decode(reply.body) if reply.head.status != 204 and reply.body else None
+def _unless_empty(decode: Callable[[bytes], R]) -> Callable[[Reply], R | None]:
+    return lambda reply: decode(reply.body) if reply.head.status != 204 and reply.body else None
 
+
+def _body_of(job_id: str, what: str, read: Callable[[ReplyHead], Sink[R | None]]) -> Call[R | None]:
     return Call(
         operation=f"jobs.{what}",
         method="GET",
         path=path("jobs", job_id, what),
         patience=Patience.RESULTS,
-        read=buffered(read),
+        read=read,
     )
 
 

@@ -14,7 +14,7 @@ import qrt_async
 
 PACKAGE = Path(qrt_async.__file__).parent
 
-GROUND = {"models", "options", "errors", "clock", "secret", "hooks", "network"}
+GROUND = {"models", "options", "errors", "clock", "secret", "hooks", "network", "threads"}
 WIRE = GROUND | {"wire"}
 ENGINE = WIRE | {
     "account",
@@ -39,11 +39,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network": {"errors", "secret"},
     "hooks": set(),
     "otel": {"hooks", "errors"},
+    "threads": set(),
     "options": {"errors"},
     "journal": GROUND | {"journal"},
     "quota": GROUND | {"journal"},
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
-    "models": {"models", "errors", "secret", "qiskit_bridge"},
+    "models": {"models", "errors", "secret", "threads", "qiskit_bridge"},
     "wire": WIRE,
     "qiskit_bridge": WIRE,
     "pubs": WIRE | {"qiskit_bridge"},
