@@ -58,9 +58,14 @@ from __future__ import annotations
 class QrtError(Exception):
     """The root of everything this package raises on purpose."""
 
+    circumstance: str = ""
+
     def explain(self, circumstance: str) -> None:
         """Add to the message what the place that raised the error could not know."""
-        self.args = (f"{self.args[0] if self.args else ''} {circumstance}".strip(), *self.args[1:])
+        self.circumstance = circumstance
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} {self.circumstance}".rstrip()
 
 
 class UsageError(QrtError, ValueError):

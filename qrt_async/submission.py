@@ -140,6 +140,7 @@ class Submissions:
         attempt = _Attempt(
             attrs.evolve(request, tags=(tag, *request.tags)),
             intent,
+            self._engine.clock.monotonic(),
             Deadline.after(self._engine.clock, math.inf if timeout is None else timeout),
             self._engine.retry.max_retries if max_retries is None else max_retries,
         )
@@ -266,7 +267,12 @@ class Submissions:
             await self._journal.submitted(tag, job_id)
         self._engine.hooks.emit(
             events.JobSubmitted(
-                job_id=job_id, tag=tag, backend=attempt.intent.backend, program=attempt.intent.program, adopted=adopted
+                job_id=job_id,
+                tag=tag,
+                backend=attempt.intent.backend,
+                program=attempt.intent.program,
+                adopted=adopted,
+                seconds=self._engine.clock.monotonic() - attempt.began,
             )
         )
         if not attempt.doubtful or adopted:
@@ -430,6 +436,7 @@ class _Attempt:
 
     request: JobRequest[Any]
     intent: Intent
+    began: float
     deadline: Deadline
     max_retries: int
     sent: bool = False
