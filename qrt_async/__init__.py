@@ -24,6 +24,7 @@ from qrt_async.errors import (
     KeyMismatch,
     LoginError,
     MissingExtra,
+    NeverSubmitted,
     NoBackend,
     NoSuchRegister,
     NotFound,
@@ -136,6 +137,7 @@ from qrt_async.network import Network, Proxy
 from qrt_async.notices import ServiceWarning
 from qrt_async.options import CallOptions, Limits, PollPolicy, RetryPolicy, SubmissionPolicy, SubmitOptions, Timeouts
 from qrt_async.quota import Quota
+from qrt_async.resuming import Resumed
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
 
@@ -215,6 +217,7 @@ __all__ = [
     "MeasureNoiseLearningOptions",
     "MissingExtra",
     "Network",
+    "NeverSubmitted",
     "NoBackend",
     "NoSuchRegister",
     "NoiseLearnerResult",
@@ -243,6 +246,7 @@ __all__ = [
     "ResilienceOptions",
     "ResultNotAvailable",
     "ResumeMismatch",
+    "Resumed",
     "RetryPolicy",
     "SamplerData",
     "SamplerOptions",
