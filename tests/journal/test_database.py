@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sqlite3
@@ -16,6 +17,8 @@ from random import Random
 import pytest
 
 from qrt_async import Journal, JournalError, KeyMismatch
+from qrt_async.journal.database import Transaction
+from qrt_async.journal.sqlite import SqliteDatabase
 from tests.journal.conftest import child, heard, intent
 
 
@@ -54,6 +57,24 @@ async def test_one_that_fails_undoes_no_other(journal: Journal) -> None:
 
     assert [isinstance(outcome, KeyMismatch) for outcome in outcomes] == [False, True, False]
     assert [one.tag for one in await journal.submissions("run")] == ["first", "good-1", "good-2"]
+
+
+async def test_what_raises_undoes_what_it_wrote(path: Path) -> None:
+    """Work that wrote and then failed leaves nothing, while what shared its transaction stays."""
+    database = SqliteDatabase(path, ("CREATE TABLE words (word text)",))
+
+    def write(word: str, divisor: int, transaction: Transaction) -> float:
+        transaction.execute("INSERT INTO words (word) VALUES (?)", (word,))
+        return 1 / divisor
+
+    words = {"one": 1, "two": 0, "three": 1}
+    calls = [database.run(functools.partial(write, word, divisor)) for word, divisor in words.items()]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    rows = await database.run(lambda transaction: transaction.execute("SELECT word FROM words"), writes=False)
+    await database.aclose()
+
+    assert [isinstance(outcome, ZeroDivisionError) for outcome in outcomes] == [False, True, False]
+    assert rows == [("one",), ("three",)]
 
 
 async def test_writers_that_leave_disturb_nobody(journal: Journal) -> None:
