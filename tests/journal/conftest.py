@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from qrt_async import Intent, Journal
@@ -42,6 +43,17 @@ def heard(script: str, path: Path, *arguments: str) -> list[str]:
         said, _ = process.communicate(timeout=30)
         assert process.returncode == 0
     return said.splitlines()
+
+
+@attrs.define
+class Wall:
+    """A wall clock that is set by hand."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
 
 
 def intent(tag: str, *, run_id: str = "run", digest: str = "d", key: str | None = None, tenant: str = "") -> Intent:

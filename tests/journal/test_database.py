@@ -241,17 +241,22 @@ async def main():
             say("full")
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         await journal.intend(intent("after"))
+        try:
+            await spool.finish()
+        except JournalError:
+            say(await journal.spooled("job"))
 asyncio.run(main())
 """
 
 
 def test_a_full_disk_is_said_and_survived(path: Path) -> None:
     """What does not fit is refused with advice, what fits beside it is written, and all works once there is room."""
-    outcomes, advice, full = heard(_FULL, path)
+    outcomes, advice, full, spooled = heard(_FULL, path)
 
     assert outcomes == "[False, True, False]"
     assert "full" in advice
     assert full == "full"
+    assert spooled == "None"
     assert {"before", "small-1", "small-2", "after"} <= submissions(path).keys()
 
 

@@ -15,18 +15,7 @@ import pytest
 
 from qrt_async import InvalidOption, Journal, JournalBusy, Owner, ResumeMismatch
 from qrt_async.journal.owners import this_process
-from tests.journal.conftest import child, intent
-
-
-@attrs.define
-class Wall:
-    """A wall clock that is set by hand."""
-
-    now: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
+from tests.journal.conftest import Wall, child, intent
 
 
 @pytest.fixture
