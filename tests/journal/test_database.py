@@ -202,21 +202,28 @@ def test_kill_9_loses_nothing_that_was_awaited(path: Path, seed: int) -> None:
 _SHARER = """
 async def main():
     async with Journal(path) as journal:
-        calls = [intent(f"{arguments[0]}-{i}", run_id=arguments[0], key=f"key-{i}") for i in range(100)]
-        for standing in await asyncio.gather(*map(journal.intend, calls)):
-            if not standing.repeated:
-                say(standing.key)
+        say("ready")
+        sys.stdin.readline()
+        for start in range(0, 400, 2):
+            calls = [intent(f"{arguments[0]}-{i}", run_id=arguments[0], key=f"key-{i}") for i in (start, start + 1)]
+            for standing in await asyncio.gather(*map(journal.intend, calls)):
+                if not standing.repeated:
+                    say(standing.key)
 asyncio.run(main())
 """
 
 
 def test_two_processes_share_a_file(path: Path) -> None:
-    """Of the same keys in two processes at once, each becomes one submission."""
+    """Of the same keys in two processes at once, each becomes one submission, and neither process fails."""
     with child(_SHARER, path, "one") as one, child(_SHARER, path, "two") as two:
-        keys = [*one.communicate(timeout=30)[0].split(), *two.communicate(timeout=30)[0].split()]
+        assert [process.stdout.readline() for process in (one, two) if process.stdout] == ["ready\n"] * 2
+        for process in (one, two):
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+        keys = [key for process in (one, two) for key in process.communicate(timeout=30)[0].split()]
+        assert (one.returncode, two.returncode) == (0, 0)
 
-    assert sorted(keys) == sorted(f"key-{i}" for i in range(100))
-    assert (one.returncode, two.returncode) == (0, 0)
+    assert sorted(keys) == sorted(f"key-{i}" for i in range(400))
 
 
 _FULL = """
