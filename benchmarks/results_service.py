@@ -12,7 +12,7 @@ from pathlib import Path
 
 CHUNK = 262_144
 LOGIN = {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
-JOB = {"id": "j", "program": {"id": "sampler"}, "status": "Completed", "state": {"status": "Completed"}}
+JOB = {"program": {"id": "sampler"}, "status": "Completed", "state": {"status": "Completed"}}
 
 BODIES: dict[str, bytes] = {}
 """By job id: ``5``, ``127``, and the same with ``-gzip``."""
@@ -21,17 +21,14 @@ BODIES: dict[str, bytes] = {}
 def sampler_body(num_bits: int, megabytes: int) -> bytes:
     """Return the body of a result of random shots."""
     rng = random.Random(num_bits)
-    per_shot = 6.5 if num_bits == 5 else num_bits / 4 + 5.2
-    values = rng.choices(range(2**num_bits), k=int(megabytes * 1e6 / per_shot)) if num_bits <= 8 else None
-    shots = (
-        f'"{value:#x}"' for value in values or (rng.getrandbits(num_bits) for _ in range(_count(megabytes, per_shot)))
-    )
+    if num_bits <= 8:
+        texts = [f'"{value:#x}"' for value in range(2**num_bits)]
+        shots = rng.choices(texts, k=megabytes * 1_000_000 * len(texts) // len(",".join([*texts, ""])))
+    else:
+        count = megabytes * 1_000_000 // (num_bits // 4 + 5)
+        shots = [f'"{rng.getrandbits(num_bits):#x}"' for _ in range(count)]
     register = b'{"samples":[' + ",".join(shots).encode() + b'],"num_bits":%d}' % num_bits
     return b'{"results":[{"data":{"c":' + register + b'},"metadata":{}}],"metadata":{"version":2}}'
-
-
-def _count(megabytes: int, per_shot: float) -> int:
-    return int(megabytes * 1e6 / per_shot)
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,7 +49,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def _reply(writer: asyncio.StreamWriter, path: str) -> None:
     parts = path.partition("?")[0].strip("/").split("/")
-    body, encoding = json.dumps(LOGIN if parts[-1] == "token" else JOB).encode(), ""
+    body, encoding = json.dumps(LOGIN if parts[-1] == "token" else JOB | {"id": parts[-1]}).encode(), ""
     if parts[-1] == "results":
         body, encoding = BODIES[parts[-2]], "Content-Encoding: gzip\r\n" * parts[-2].endswith("gzip")
     writer.write(
