@@ -40,7 +40,7 @@ class Report:
         states = ", ".join(f"{count} {name}" for name, count in sorted(Counter(job.status for job in bill.jobs).items()))
         return (
             f"{self.submitted} submissions: {self.results} results of {self.shots} shots in all; on the server "
-            f"{len(bill.distinct_pubs)} distinct PUBs in {len(bill.jobs)} jobs ({states}), "
+            f"{bill.distinct_pubs} distinct PUBs in {len(bill.jobs)} jobs ({states}), "
             f"{len(bill.duplicate_jobs)} duplicates, {len(bill.unfinished_jobs)} unfinished, "
             f"{len(bill.open_sessions)} open sessions, {bill.quantum_seconds} quantum seconds"
         )
@@ -87,7 +87,7 @@ def main() -> int:
     report = asyncio.run(soak(count, seed))
     print(report)
     bill = report.bill
-    kept = len(bill.distinct_pubs) == count and report.shots == 4 * count
+    kept = bill.distinct_pubs == count and report.shots == 4 * count
     clean = not (bill.duplicate_jobs or bill.unfinished_jobs or bill.open_sessions)
     return 0 if kept and clean else 1
 
