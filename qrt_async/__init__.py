@@ -1,10 +1,18 @@
 """The asyncio-native client for IBM's Qiskit Runtime REST API."""
 
 from qrt_async.account import Account
+from qrt_async.budget import Budget, BudgetState, BudgetStore, Reservation
+from qrt_async.bulk.fan_out import FanOut
+from qrt_async.bulk.flight import Done
+from qrt_async.bulk.planning import Plan, PlannedJob
+from qrt_async.bulk.policies import Candidate
+from qrt_async.bulk.progress import Progress
+from qrt_async.bulk.settings import FanOutOptions, PackingOptions
 from qrt_async.client import Client
 from qrt_async.errors import (
     ApiError,
     BadRequest,
+    BudgetExceeded,
     ClientClosed,
     Conflict,
     ConnectionFailed,
@@ -23,6 +31,7 @@ from qrt_async.errors import (
     NoSuchRegister,
     NotFound,
     ProtocolError,
+    PubTooLarge,
     QrtError,
     RateLimited,
     RequestTimeout,
@@ -123,12 +132,18 @@ __all__ = [
     "BadRequest",
     "Bindings",
     "BitArray",
+    "Budget",
+    "BudgetExceeded",
+    "BudgetState",
+    "BudgetStore",
     "CancelOutcome",
+    "Candidate",
     "Client",
     "ClientClosed",
     "Conflict",
     "ConnectionFailed",
     "Disconnected",
+    "Done",
     "DoubleSliceSpan",
     "DynamicalDecouplingOptions",
     "EstimatorData",
@@ -140,6 +155,8 @@ __all__ = [
     "ExecutionSpans",
     "ExecutorItem",
     "ExecutorResult",
+    "FanOut",
+    "FanOutOptions",
     "Forbidden",
     "Instance",
     "InstanceOffer",
@@ -172,19 +189,25 @@ __all__ = [
     "NoiseLearnerResult",
     "NotFound",
     "Opaque",
+    "PackingOptions",
     "PauliLindbladError",
     "PauliLindbladMap",
     "PecOptions",
+    "Plan",
+    "PlannedJob",
     "Platform",
     "PollPolicy",
     "PrimitiveResult",
+    "Progress",
     "ProtocolError",
     "PubResult",
+    "PubTooLarge",
     "Qpy",
     "QrtError",
     "QuasiData",
     "RateLimited",
     "RequestTimeout",
+    "Reservation",
     "ResilienceOptions",
     "ResultNotAvailable",
     "RetryPolicy",

@@ -6,7 +6,7 @@ What can go wrong, as one tree.
     QrtError
     ├── UsageError (ValueError)            the call is wrong; nothing was sent
     │   ├── InvalidAccount
-    │   ├── InvalidPub
+    │   ├── InvalidPub · PubTooLarge (an InvalidPub)
     │   ├── InvalidOption
     │   ├── NoSuchRegister (AttributeError, KeyError)
     │   ├── MissingExtra
@@ -26,6 +26,7 @@ What can go wrong, as one tree.
     │   ├── JobFailed · SessionClosed (a JobFailed) · JobCancelled · JobRanTooLong
     ├── UnknownJobStatus                   the service named a status that this version does not know
     ├── ResultNotAvailable                 the job is over, and the service has no result for it
+    ├── BudgetExceeded                     a submission would go beyond a budget; it was not sent
     ├── WaitTimeout (TimeoutError)         the caller's own deadline passed; the job goes on
     └── SessionNotEnded                    a session could not be closed; it may still be billed
 """
@@ -47,6 +48,14 @@ class InvalidAccount(UsageError):
 
 class InvalidPub(UsageError):
     """A PUB that no service would accept; the message says which one and where."""
+
+
+class PubTooLarge(InvalidPub):
+    """A PUB that breaks a limit of a job all by itself; `index` is its place among the PUBs."""
+
+    def __init__(self, index: int, why: str) -> None:
+        self.index = index
+        super().__init__(f"PUB {index}: {why}")
 
 
 class InvalidOption(UsageError):
@@ -249,6 +258,23 @@ class ResultNotAvailable(QrtError):
         super().__init__(
             f"job {job_id} is completed, but the service has no result for it: private results "
             "can be read once only, and deleted ones are gone"
+        )
+
+
+class BudgetExceeded(QrtError):
+    """
+    A submission might cost more than a budget has left, and was not sent.
+
+    All figures are quantum seconds: `wanted` is what it might cost, `remaining` what was left, `ceiling` the budget.
+    """
+
+    def __init__(self, *, wanted: float, remaining: float, ceiling: float) -> None:
+        self.wanted = wanted
+        self.remaining = remaining
+        self.ceiling = ceiling
+        super().__init__(
+            f"{wanted:g} quantum seconds are wanted, but {remaining:g} of the budget's {ceiling:g} remain: "
+            "raise the budget, or lower max_time or the work"
         )
 
 

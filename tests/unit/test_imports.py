@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hooks": set(),
     "options": {"errors"},
     "quota": GROUND,
+    "budget": GROUND,
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
     "models": {"models", "errors", "secret", "qiskit_bridge"},
     "wire": WIRE,
@@ -46,8 +47,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "primitives": WIRE | {"pubs"},
     "sessions": JOBS | {"primitives"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
-    "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
-    "__init__": JOBS | {"backends", "sessions", "usage", "client"},
+    "bulk": JOBS | {"backends", "budget", "bulk", "primitives", "qiskit_bridge", "quota", "sessions"},
+    "client": JOBS | {"bulk", "backends", "primitives", "sessions", "transpiler", "usage"},
+    "__init__": JOBS | {"backends", "budget", "bulk", "sessions", "usage", "client"},
     "emulator": {"emulator"},
     "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
 }
