@@ -72,7 +72,7 @@ class Budget:
     spent and reserved never exceeds the ceiling, as long as the service charges no job for more than its `max_time`.
     """
 
-    quantum_seconds: float = attrs.field(on_setattr=attrs.setters.frozen)
+    _ceiling: float
     _store: BudgetStore
     _state: BudgetState
     _open: int
@@ -81,7 +81,7 @@ class Budget:
     def __init__(self, quantum_seconds: float, *, store: BudgetStore | None = None) -> None:
         if isinstance(quantum_seconds, bool) or not quantum_seconds > 0 or not math.isfinite(quantum_seconds):
             raise InvalidOption(f"quantum_seconds is a finite number above 0, not {quantum_seconds!r}")
-        self.quantum_seconds = quantum_seconds
+        self._ceiling = quantum_seconds
         self._store = store if store is not None else _Memory()
         self._state = BudgetState()
         self._open = 0
@@ -89,6 +89,11 @@ class Budget:
 
     def __repr__(self) -> str:
         return f"Budget({self.quantum_seconds:g}, spent={self.spent:g}, reserved={self.reserved:g})"
+
+    @property
+    def quantum_seconds(self) -> float:
+        """The ceiling."""
+        return self._ceiling
 
     @property
     def spent(self) -> float:

@@ -120,7 +120,7 @@ class Intake:
                     f"{', '.join(self.backends)}: add it, or transpile the circuit again"
                 )
             return circuit.backend
-        if len(self.backends) > 1:
+        if len(self.backends) > 1 and isinstance(circuit, str | Qpy):
             raise InvalidPub(
                 f"PUB {index}: a program that is sent as it is fits one backend: transpile it with transpile=1, give "
                 "an IsaCircuit, or name a single backend"

@@ -153,7 +153,7 @@ class _Load:
         queues = self._queues()
         left = len(self.sizes)
         while left:
-            job, room = self._job(queues)
+            job = self._job(queues)
             left -= len(job)
             yield array("q", sorted(job))
 
@@ -166,14 +166,14 @@ class _Load:
             rows[shares.index(most)].append((-most, i))
         return [_Queue.of(limit, sorted(row)) for limit, row in enumerate(rows) if row]
 
-    def _job(self, queues: list[_Queue]) -> tuple[list[int], _Room]:
+    def _job(self, queues: list[_Queue]) -> list[int]:
         job: list[int] = []
         room = _Room(self.ceilings)
         while True:
             shares = room.shares()
             found = self._candidate(queues, room, shares)
             if found is None:
-                return job, room
+                return job
             queue, place = found
             i = queue.take(place)
             room.take(self.executions[i], self.sizes[i], self.seconds[i])

@@ -52,6 +52,7 @@ class Pool:
     _load: list[float] = attrs.field(factory=lambda: [0.0] * 4)
 
     def add(self, item: Item) -> None:
+        """Let an item wait, in its place."""
         if self.items and item.index < self.items[-1].index:
             bisect.insort(self.items, item, key=lambda one: one.index)
         else:

@@ -12,12 +12,12 @@ class Progress:
     """
     How far a run has come; its figures change while the run goes on.
 
-    All but the last five count PUBs: `total` (None where the source does not tell its length), `taken` from the source,
-    `submitted` with a job, and of these `queued` and `running` at the service, `done` with a result and `failed` with an
-    error (also those that never were submitted). `moved` counts those that were taken from a backend before they were
-    submitted, `jobs` the jobs that were submitted, `jobs_left` those that are still to be submitted, as far as that is
-    known, `seconds_billed` what the service charged for those that are over, and `seconds_left` how long the quota will
-    take to let the rest through.
+    All but the last four count PUBs: `total` (None where the source does not tell its length), `taken` from the source,
+    `submitted` with a job, and of these `queued` and `running` at the service, `done` with a result and `failed` with
+    an error (also those that never were submitted). `moved` counts those that were taken from a backend before they
+    were submitted, `jobs` the jobs that were submitted, `jobs_left` those that are still to be, as far as that is
+    known, `seconds_billed` what the service charged for those that are over, and `seconds_left` how long the quota
+    will take to let the rest through.
     """
 
     total: int | None = None

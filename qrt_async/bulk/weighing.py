@@ -49,8 +49,8 @@ class Scales:
 
     Executions are those of the documented rules (bindings and shots, with twirling rounded up to whole randomizations;
     for an estimator one for each basis of measurement, set of values and shot, times what mitigation adds). Seconds are
-    an estimate: executions times (repetition delay + circuit time), where a gate is taken to last 100 ns, and loops to run
-    once.
+    an estimate: executions times (repetition delay + circuit time), where a gate is taken to last 100 ns, and loops to
+    run once.
     """
 
     options: Mapping[str, Any]
@@ -142,7 +142,7 @@ def _remembered(memory: dict[str, N], text: str, function: Callable[[str], N]) -
 def base_size(primitive: str, options: Any, *, typed: bool) -> int:
     """Return the bytes of a job's encoded `params` beside its PUBs, all of which but the first bring a comma."""
     write = wire.sampler_params if primitive == "sampler" else wire.estimator_params
-    return json_size(write([], cast(Any, options))) + (len(',"support_qiskit":true') if typed else 0) - 1
+    return json_size(write([], options)) + (len(',"support_qiskit":true') if typed else 0) - 1
 
 
 def json_size(value: Any) -> int:
