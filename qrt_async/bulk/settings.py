@@ -75,7 +75,7 @@ def _seconds(most: float) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
 
 
 def _a_policy(_: object, __: object, value: object) -> None:
-    if value not in {"round-robin", "least-busy"} and not callable(value):
+    if not callable(value) and value not in {"round-robin", "least-busy"}:
         raise InvalidOption(f"policy is 'round-robin', 'least-busy' or a function, not {value!r}")
 
 

@@ -27,6 +27,13 @@ async def machine() -> AsyncIterator[Scripted]:
         yield Scripted(service)
 
 
+@pytest.fixture
+async def legacy() -> AsyncIterator[Scripted]:
+    """The same on the legacy platform, whose transpiler is a service as well."""
+    async with scripted.service() as service:
+        yield Scripted(service, api="/runtime")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def emulated() -> AsyncIterator[Client]:
     """A client of an emulator in this process, without noise."""

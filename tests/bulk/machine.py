@@ -76,11 +76,14 @@ class Scripted:
     cancelled: list[str] = attrs.field(factory=list[str])
     gate: asyncio.Event | None = None
     sessions: int = 0
+    api: str = API
+    transpiled: list[tuple[str, str]] = attrs.field(factory=list[tuple[str, str]])
 
     def __attrs_post_init__(self) -> None:
-        self.service.on(f"POST {API}/jobs", self._create)
-        self.service.on(f"GET {API}/jobs", self._list)
-        self.service.on(f"POST {API}/sessions", self._open)
+        self.service.on(f"POST {self.api}/jobs", self._create)
+        self.service.on(f"GET {self.api}/jobs", self._list)
+        self.service.on(f"POST {self.api}/sessions", self._open)
+        self.service.on("POST /transpile", self._transpile)
 
     def backends(self, *names: str, qubits: int = 100) -> None:
         """List these backends, in order."""
@@ -88,26 +91,44 @@ class Scripted:
             {"name": name, "status": {"name": "online"}, "queue_length": 0, "is_simulator": False, "qubits": qubits}
             for name in names
         ]
-        self.service.on(f"GET {API}/backends", reply(body={"devices": devices}))
+        self.service.on(f"GET {self.api}/backends", reply(body={"devices": devices}))
         for name in names:
             self.status(name)
 
     def status(self, name: str, status: str = "active", queue: int = 0) -> None:
         """Say how a backend is doing."""
         body = {"state": status == "active", "status": status, "length_queue": queue}
-        self.service.on(f"GET {API}/backends/{name}/status", reply(body=body))
+        self.service.on(f"GET {self.api}/backends/{name}/status", reply(body=body))
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         job = ScriptedJob(f"j{len(self.jobs)}", json.loads(await request.text()))
         self.jobs.append(job)
         self.ends(job)
-        path = f"{API}/jobs/{job.id}"
+        path = f"{self.api}/jobs/{job.id}"
         self.service.on(f"GET {path}", self._answer(lambda: self._shown(job)))
         self.service.on(f"GET {path}/results", self._answer(lambda: self._results(job)))
         self.service.on(f"POST {path}/cancel", self._cancel(job))
         if self.gate is not None:
             await self.gate.wait()
         return web.json_response({"id": job.id, "backend": job.backend})
+
+    async def _transpile(self, request: web.Request) -> web.StreamResponse:
+        """Give every circuit back with its backend's name; one that says so is bad, or takes a second to run."""
+        circuits = json.loads(await request.text())["qasm_circuits"]
+        backend = request.query["backend"]
+        self.transpiled += [(backend, circuit) for circuit in circuits]
+        task_id = f"t{len(self.transpiled)}"
+        programs = [
+            {
+                "qasm": f"{circuit}// {backend}\n" + ("delay[1s] $0;" if "slow" in circuit else ""),
+                "layout": {"initial": [0], "final": [0]},
+            }
+            for circuit in circuits
+        ]
+        failed = any("bad" in circuit for circuit in circuits)
+        body = {"state": "FAILURE" if failed else "SUCCESS", "result": None if failed else programs}
+        self.service.on(f"GET /transpile/{task_id}", reply(body=body))
+        return web.json_response({"task_id": task_id})
 
     def _answer(self, body: Callable[[], Any]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(_: web.Request) -> web.StreamResponse:
@@ -153,18 +174,18 @@ class Scripted:
     async def _open(self, _: web.Request) -> web.StreamResponse:
         session_id = f"s{self.sessions}"
         self.sessions += 1
-        self.service.on(f"PATCH {API}/sessions/{session_id}", reply(204))
-        self.service.on(f"DELETE {API}/sessions/{session_id}/close", reply(204))
-        self.service.on(f"GET {API}/sessions/{session_id}", reply(body={"id": session_id, "elapsed_time": 30}))
+        self.service.on(f"PATCH {self.api}/sessions/{session_id}", reply(204))
+        self.service.on(f"DELETE {self.api}/sessions/{session_id}/close", reply(204))
+        self.service.on(f"GET {self.api}/sessions/{session_id}", reply(body={"id": session_id, "elapsed_time": 30}))
         return web.json_response({"id": session_id})
 
     def drained(self, session_id: str = "s0") -> int:
         """Return how often a session was drained."""
-        return len(self.service.asked(f"PATCH {API}/sessions/{session_id}"))
+        return len(self.service.asked(f"PATCH {self.api}/sessions/{session_id}"))
 
     def closed(self, session_id: str = "s0") -> int:
         """Return how often a session was closed."""
-        return len(self.service.asked(f"DELETE {API}/sessions/{session_id}/close"))
+        return len(self.service.asked(f"DELETE {self.api}/sessions/{session_id}/close"))
 
 
 def hold(job: ScriptedJob) -> None:
