@@ -10,7 +10,7 @@ PROGRAM = 'OPENQASM 3.0; include "stdgates.inc"; bit[1] c; x $0; c[0] = measure 
 
 
 async def test_a_queue_of_forty_minutes() -> None:
-    """A client that shares the emulator's clock waits forty minutes for its result, and renews its tokens on the way."""
+    """A client that shares the emulator's clock waits forty minutes for its result, renewing its tokens on the way."""
     async with Emulator(
         backends=["ibm_hanoi"],
         noiseless=True,
