@@ -24,6 +24,7 @@ from qrt_async.errors import (
     KeyMismatch,
     LoginError,
     MissingExtra,
+    NeverSubmitted,
     NoBackend,
     NoSuchRegister,
     NotFound,
@@ -54,7 +55,7 @@ from qrt_async.errors import (
     UsageLimitReached,
     WaitTimeout,
 )
-from qrt_async.hooks import Event, Hook
+from qrt_async.hooks import Event, Hook, LoggingHook
 from qrt_async.jobs import Job, Jobs
 from qrt_async.journal import (
     BudgetState,
@@ -136,6 +137,7 @@ from qrt_async.network import Network, Proxy
 from qrt_async.notices import ServiceWarning
 from qrt_async.options import CallOptions, Limits, PollPolicy, RetryPolicy, SubmissionPolicy, SubmitOptions, Timeouts
 from qrt_async.quota import Quota
+from qrt_async.resuming import Resumed
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
 
@@ -210,10 +212,12 @@ __all__ = [
     "LegacyUsage",
     "Limits",
     "Listing",
+    "LoggingHook",
     "LoginError",
     "MeasureNoiseLearningOptions",
     "MissingExtra",
     "Network",
+    "NeverSubmitted",
     "NoBackend",
     "NoSuchRegister",
     "NoiseLearnerResult",
@@ -242,6 +246,7 @@ __all__ = [
     "ResilienceOptions",
     "ResultNotAvailable",
     "ResumeMismatch",
+    "Resumed",
     "RetryPolicy",
     "SamplerData",
     "SamplerOptions",

@@ -7,7 +7,7 @@ import copy
 import os
 import random
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
@@ -40,6 +40,7 @@ from qrt_async.options import (
 from qrt_async.primitives import estimator_job, program_job, sampler_job
 from qrt_async.pubs import EstimatorPubLike, SamplerPubLike
 from qrt_async.quota import Quota
+from qrt_async.resuming import Resumed, Resumption
 from qrt_async.retrieval import Retrieval
 from qrt_async.sessions import Session, Sessions, session
 from qrt_async.submission import Submissions
@@ -115,9 +116,9 @@ class Client:
         self._engine = engine
         self._submissions = submissions
         self._is_view = is_view
-        retrieval = Retrieval(engine, self._poll, submissions, self._watcher, self._journal)
+        self._retrieval = Retrieval(engine, self._poll, submissions, self._watcher, self._journal)
         self._backends = Backends(engine)
-        self._jobs = Jobs(engine, submissions, retrieval)
+        self._jobs = Jobs(engine, submissions, self._retrieval)
         self._sessions = Sessions(engine, self._journal, self._run_id)
         self._transpiler: Transpiler = (
             ServiceTranspiler(engine)
@@ -336,6 +337,23 @@ class Client:
         if self._engine.account.platform is Platform.LEGACY:
             raise UsageError("instances of the legacy platform are listed by client.legacy.me()")
         return await find_instances(self._engine)
+
+    def resume(self, run_id: str | None = None) -> AsyncGenerator[Resumed]:
+        """
+        Finish what processes that are gone began: ``async for done in client.resume()``.
+
+        Their jobs are found by their tags, waited for and fetched, in the order in which they end, and their sessions
+        are drained; one result is acknowledged by asking for the next. What a living process owns is not touched.
+        `run_id` names one run. A campaign (:meth:`fan_out` with `run`) is taken up by calling it again with its PUBs.
+
+        Raises:
+            JournalBusy: a living process owns the run that `run_id` names.
+
+        """
+        if self._journal is None:
+            raise UsageError("there is nothing to resume without a journal: Client(account, journal='jobs.sqlite')")
+        resumption = Resumption(self._engine, self._journal, self._submissions, self._retrieval, self._sessions)
+        return resumption.run(run_id)
 
     def session(
         self,

@@ -36,6 +36,7 @@ What can go wrong, as one tree.
     │   ├── SessionNotOpen                 the session takes no more jobs; nothing was created
     │   └── ServerError
     ├── LoginError                         the credentials were refused
+    ├── NeverSubmitted                     a process ended before it had submitted this: submit it again
     ├── QuotaTimeout (TimeoutError)        no turn under the quota before the deadline; nothing was sent
     ├── SubmissionUncertain                nobody can tell whether a job was created; holds tag and candidates
     ├── NoBackend                          no backend meets the conditions
@@ -58,9 +59,14 @@ from __future__ import annotations
 class QrtError(Exception):
     """The root of everything this package raises on purpose."""
 
+    circumstance: str = ""
+
     def explain(self, circumstance: str) -> None:
         """Add to the message what the place that raised the error could not know."""
-        self.args = (f"{self.args[0] if self.args else ''} {circumstance}".strip(), *self.args[1:])
+        self.circumstance = circumstance
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} {self.circumstance}".rstrip()
 
 
 class UsageError(QrtError, ValueError):
@@ -411,6 +417,19 @@ class PrivateResultLost(ResultNotAvailable):
             job_id,
             f"the result of the private job {job_id} was lost in transit after {received} bytes ({why}); "
             "the service gives a private result once only, so the job must be run again",
+        )
+
+
+class NeverSubmitted(QrtError):
+    """A process that is gone meant to submit this, and no job of its tag exists: submit it again."""
+
+    def __init__(self, tag: str, key: str | None) -> None:
+        self.tag = tag
+        self.key = key
+        named = f" (key {key!r})" if key else ""
+        super().__init__(
+            f"the submission {tag}{named} was meant, and its process ended before it was sent: no job exists, so it "
+            "can be submitted again"
         )
 
 

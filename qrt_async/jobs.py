@@ -285,6 +285,7 @@ class Job(Generic[R]):
             deadline = self._retrieval.deadline(timeout)
             details = await self.wait(timeout)
             self._result = await self._retrieval.fetch(details, self._program, deadline, private=self.private)
+            await self._retrieval.settled(self._ticket, details)
         return self._result
 
     async def cancel(self, **how: Unpack[CallOptions]) -> bool:

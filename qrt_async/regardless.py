@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Iterable
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -30,3 +30,12 @@ async def regardless(work: Awaitable[T]) -> T:
     if cancelled is not None:
         raise cancelled
     return found
+
+
+async def gone(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and return once they have ended."""
+    left = [task for task in tasks if not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)

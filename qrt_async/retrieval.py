@@ -68,9 +68,14 @@ class Retrieval:
             if details is not None and details.id == ticket.job_id:
                 break
         ticket.has_ended()
+        if details.status in _BAD_ENDS:
+            await self.settled(ticket, details)
+        return details
+
+    async def settled(self, ticket: Ticket, details: JobDetails) -> None:
+        """Note that the caller has what there is of a job, so that nobody fetches it again for a process that died."""
         if self._journal and ticket.tag:
             await self._journal.finished(details.id, details.status.value)
-        return details
 
     def events(self, ticket: Ticket, *, in_session: bool) -> AsyncGenerator[JobDetails]:
         """Yield the job's details with each change of status that is seen."""

@@ -140,6 +140,7 @@ class Submissions:
         attempt = _Attempt(
             attrs.evolve(request, tags=(tag, *request.tags)),
             intent,
+            self._engine.clock.monotonic(),
             Deadline.after(self._engine.clock, math.inf if timeout is None else timeout),
             self._engine.retry.max_retries if max_retries is None else max_retries,
         )
@@ -188,7 +189,7 @@ class Submissions:
     async def _found_before(self, attempt: _Attempt, known: Submission | None) -> JobDetails | None:
         """Look for the job of a key, over the settle window where the journal knows that it was meant."""
         if known and known.repeated and known.state is SubmissionState.MEANT:
-            return await self._find(attempt, None)
+            return await self._find(known.tag, attempt.deadline, "its process ended before the reply")
         tag = attempt.intent.tag
         rows = [row for row in await self._tagged(tag) if tag in row.tags]
         if any((row.program, row.backend) != (attempt.intent.program, attempt.intent.backend) for row in rows):
@@ -215,7 +216,7 @@ class Submissions:
                 if decisions.is_ambiguous(error) and attempt.sent:
                     self._engine.hooks.emit(events.SubmissionAmbiguous(tag=attempt.intent.tag, error=error))
                     attempt.doubtful = True
-                    if found := await self._find(attempt, error):
+                    if found := await self._find(attempt.intent.tag, attempt.deadline, str(error)):
                         return await self._exists(attempt, found.id, adopted=True)
                     if number > attempt.max_retries:
                         raise SubmissionUncertain(attempt.intent.tag, str(error)) from error
@@ -252,7 +253,7 @@ class Submissions:
         if delay is None:
             raise error
         if isinstance(error, RateLimited):
-            delay = max(delay, self._quota.refused(error.retry_after))
+            delay = max(delay, await self._quota.refused(error.retry_after))
         if delay >= (left := attempt.deadline.remaining()):
             error.explain(f"(not submitted again: the next attempt is due in {delay:g} s, the deadline in {left:g} s)")
             raise error
@@ -266,7 +267,12 @@ class Submissions:
             await self._journal.submitted(tag, job_id)
         self._engine.hooks.emit(
             events.JobSubmitted(
-                job_id=job_id, tag=tag, backend=attempt.intent.backend, program=attempt.intent.program, adopted=adopted
+                job_id=job_id,
+                tag=tag,
+                backend=attempt.intent.backend,
+                program=attempt.intent.program,
+                adopted=adopted,
+                seconds=self._engine.clock.monotonic() - attempt.began,
             )
         )
         if not attempt.doubtful or adopted:
@@ -274,21 +280,34 @@ class Submissions:
         ticket = self._known.doubtful[tag] = Ticket(tag, job_id, doubtful=True, rival=asyncio.Event())
         return ticket
 
-    async def _find(self, attempt: _Attempt, cause: QrtError | None) -> JobDetails | None:
+    async def find(self, tag: str) -> str | None:
+        """
+        Return the job of a submission that a dead process meant, None where there is none after the settle window.
+
+        Raises:
+            SubmissionUncertain: nobody can tell.
+
+        """
+        left = Deadline.after(self._engine.clock, math.inf)
+        if (found := await self._find(tag, left, "its process ended before the reply")) is None:
+            return None
+        if self._journal:
+            await self._journal.submitted(tag, found.id)
+        return found.id
+
+    async def _find(self, tag: str, deadline: Deadline, why: str) -> JobDetails | None:
         """
         Look for the job of an uncertain submission over the settle window; None where it is not there by then.
 
         The last look is always one for this tag alone, and must succeed.
         """
-        tag = attempt.intent.tag
-        why = str(cause) if cause else "its process ended before the reply"
         self._known.uncertain.add(tag)
         try:
             for delay in decisions.settle_delays(self._policy):
                 await self._engine.clock.sleep(delay)
                 if rows := await self._seek(tag, why):
                     return _best(rows)
-            rows = await self._last_look(attempt, why)
+            rows = await self._last_look(tag, deadline, why)
             return _best(rows) if rows else None
         finally:
             self._known.uncertain.discard(tag)
@@ -304,9 +323,8 @@ class Submissions:
         _check_tags(rows, tag, why)
         return [row for row in rows if tag in row.tags]
 
-    async def _last_look(self, attempt: _Attempt, why: str) -> list[JobDetails]:
-        tag = attempt.intent.tag
-        left = min(attempt.deadline.remaining(), self._engine.timeouts.submission)
+    async def _last_look(self, tag: str, deadline: Deadline, why: str) -> list[JobDetails]:
+        left = min(deadline.remaining(), self._engine.timeouts.submission)
         try:
             rows = await self._engine.run(self._list(JobFilter(tags=(tag,))), timeout=max(left, 0.001))
         except QrtError as error:
@@ -430,6 +448,7 @@ class _Attempt:
 
     request: JobRequest[Any]
     intent: Intent
+    began: float
     deadline: Deadline
     max_retries: int
     sent: bool = False

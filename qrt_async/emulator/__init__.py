@@ -21,6 +21,7 @@ from qrt_async.emulator.faults import (
     WrongLength,
 )
 from qrt_async.emulator.records import Availability
+from qrt_async.emulator.virtual_clock import VirtualClock
 
 __all__ = [
     "Answer",
@@ -44,6 +45,7 @@ __all__ = [
     "RecordedRequest",
     "Strikes",
     "Truth",
+    "VirtualClock",
     "Work",
     "WrongLength",
 ]

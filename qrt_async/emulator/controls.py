@@ -57,6 +57,14 @@ class Controls:
         rows = (await self._call("GET", "faults"))["faults"]
         return tuple(Strikes(fault_json.read(row["fault"]), row["matched"], row["struck"]) for row in rows)
 
+    async def advance(self, seconds: float) -> float:
+        """Let so many seconds of a virtual clock pass, and all that they bring happen; give its monotonic seconds.
+
+        In between, whoever sleeps by that clock wakes in turn, and what that starts is done before time moves on.
+        """
+        shown = await self._call("POST", "clock", {"seconds": seconds})
+        return float(shown["monotonic"])
+
     async def ledger(self) -> Bill:
         """Give what the emulator saw until now: jobs by their content, sessions, charges, requests."""
         return await asyncio.to_thread(bill.read, await self._send("GET", "ledger"))

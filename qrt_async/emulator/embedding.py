@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from types import TracebackType
 
+    from qrt_async.emulator.clock import Clock
     from qrt_async.emulator.world import World
 
 _START_SECONDS = 30.0
@@ -107,6 +108,11 @@ class Emulator(Controls):
         if self._world is None:
             raise RuntimeError("only an emulator in this process, inside its block, shows its world")
         return self._world
+
+    @property
+    def clock(self) -> Clock:
+        """The emulator's time, to share with the client under test; only with `in_process`, inside the block."""
+        return self.world.clock
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(require)

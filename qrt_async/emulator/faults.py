@@ -106,6 +106,17 @@ class Garbled:
 Reply = Truth | Answer | HangUp | Cut | WrongLength | Edited | Garbled
 
 
+def _is_method_and_path(_fault: Fault, _field: object, value: str) -> None:
+    method, _, path = value.partition(" ")
+    if method not in _METHODS or not path.startswith("/"):
+        raise ValueError(f"on must be a method and a path, such as 'POST /jobs', not {value!r}")
+
+
+def _suits_the_reply(fault: Fault, _field: object, value: Work | None) -> None:
+    if value in (Work.UNDONE, Work.LATE) and not isinstance(fault.reply, Answer | HangUp):
+        raise ValueError("only an Answer or a HangUp can be given before the work is done")
+
+
 @attrs.frozen
 class Fault:
     """One kind of misbehaviour.
@@ -122,30 +133,19 @@ class Fault:
     submits. Seconds are those of the emulator's clock.
     """
 
-    on: str = attrs.field()
+    on: str = attrs.field(validator=_is_method_and_path)
     reply: Reply = attrs.field(factory=Truth)
     share: float = attrs.field(default=1.0, validator=[attrs.validators.ge(0), attrs.validators.le(1)])
     nth: tuple[int, ...] = ()
     times: int | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(1)))
     seconds: float | None = None
-    work: Work | None = attrs.field(default=None)
+    work: Work | None = attrs.field(default=None, validator=_suits_the_reply)
     late: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
     delay: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
     ignore: tuple[str, ...] = ()
     lag_seconds: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
     lag_looks: int = attrs.field(default=0, validator=attrs.validators.ge(0))
     fate: Fate | None = None
-
-    @on.validator
-    def _is_method_and_path(self, _: object, value: str) -> None:
-        method, _, path = value.partition(" ")
-        if method not in _METHODS or not path.startswith("/"):
-            raise ValueError(f"on must be a method and a path, such as 'POST /jobs', not {value!r}")
-
-    @work.validator
-    def _needs_no_reply(self, _: object, value: Work | None) -> None:
-        if value in (Work.UNDONE, Work.LATE) and not isinstance(self.reply, Answer | HangUp):
-            raise ValueError("only an Answer or a HangUp can be given before the work is done")
 
     @property
     def when(self) -> Work:

@@ -25,6 +25,7 @@ from qrt_async.emulator.refusals import Refusal, unknown_backend, unknown_job, u
 from qrt_async.emulator.settings import Settings
 from qrt_async.emulator.shared_circuits import SharedCircuits
 from qrt_async.emulator.transpiler import Errands, Transpiler, run_safely
+from qrt_async.emulator.virtual_clock import VirtualClock
 from qrt_async.emulator.work import Done, PrimitiveWork
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class World:
         self.faults: Faults = Faults(self.identifiers.root, self.clock)
         self._pool = pool
         self._store = store
-        self._alarms = Alarms(self.clock)
+        # what may happen later waits for time, and does not make it pass
+        self._alarms = Alarms(self.clock.patient if isinstance(self.clock, VirtualClock) else self.clock)
         self._lines = {name: Line(self._execute) for name in devices}
         self._jobs: dict[Tenant, dict[str, Job]] = {}
         self._waiting_for_usage: dict[str, Job] = {}

@@ -54,7 +54,7 @@ class Journal:
 
     async def open(self) -> None:
         """Open the file, or make it, as the first call of any other method does; raise what is wrong with it."""
-        if self._salt is None:
+        if self._salt is None or self._closing:
             self._salt = await self._database.run(salt)
 
     async def aclose(self) -> None:

@@ -30,8 +30,10 @@ def connect(path: Path, tables: Sequence[str]) -> sqlite3.Connection:
         JournalError: the file is damaged, another program's or another version's, or cannot be written.
 
     """
-    import sqlite3
-
+    try:
+        import sqlite3
+    except ImportError as error:
+        raise JournalError("this Python was built without sqlite3: use one that has it to keep a journal") from error
     _make(path)
     try:
         connection = sqlite3.connect(path.absolute(), timeout=_PATIENCE, isolation_level=None)
@@ -76,12 +78,16 @@ def _prepare(connection: sqlite3.Connection, path: Path, tables: Sequence[str]) 
 
 
 def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
-    """Return whether the file is empty still; raise where it is no journal of this version."""
-    [(application,)] = connection.execute("PRAGMA application_id").fetchall()
-    [(version,)] = connection.execute("PRAGMA user_version").fetchall()
+    """
+    Return whether the file is empty still; raise where it is no journal of this version.
+
+    The tables are looked for first: whoever sees them sees all that was written with them.
+    """
     [(tables,)] = connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-    if (application, version, tables) == (0, 0, 0):
+    [(application,)] = connection.execute("PRAGMA application_id").fetchall()
+    if application == tables == 0:
         return True
+    [(version,)] = connection.execute("PRAGMA user_version").fetchall()
     if application != APPLICATION:
         raise JournalError(f"{path} is the database of another program: give the journal a file of its own")
     if version != VERSION:

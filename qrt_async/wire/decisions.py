@@ -15,6 +15,7 @@ from qrt_async.errors import (
     QrtError,
     RateLimited,
     ServerError,
+    TooManyPendingJobs,
     TransportError,
 )
 from qrt_async.models.tokens import Token
@@ -52,6 +53,8 @@ def may_retry(replay: Replay, error: QrtError) -> bool:
     """
     if isinstance(error, ConnectionFailed | RateLimited):
         return True
+    if isinstance(error, TooManyPendingJobs):
+        return error.retry_after is not None
     return replay is Replay.ALWAYS and isinstance(error, TransportError | ServerError)
 
 

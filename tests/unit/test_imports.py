@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "environment": set(),
     "network": {"errors", "secret"},
     "hooks": set(),
+    "otel": {"hooks", "errors"},
     "threads": set(),
     "options": {"errors"},
     "journal": GROUND | {"journal"},
@@ -62,13 +63,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "retrieval": RETRIEVAL - {"retrieval"},
     "jobs": JOBS - {"jobs"},
     "idle": JOBS,
+    "resuming": JOBS | {"sessions"},
     "usage": ENGINE | {"listing"},
     "backends": ENGINE,
     "primitives": WIRE | {"pubs"},
     "sessions": JOBS | {"idle", "primitives", "usage"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
-    "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
-    "__init__": JOBS | {"backends", "sessions", "usage", "client"},
+    "client": JOBS | {"backends", "primitives", "resuming", "sessions", "transpiler", "usage"},
+    "__init__": JOBS | {"backends", "resuming", "sessions", "usage", "client"},
     "emulator": {"emulator"},
     "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
 }
@@ -127,7 +129,18 @@ def test_only_the_transport_imports_aiohttp() -> None:
     assert users == {"transport.py"}
 
 
-HEAVY = ["qiskit", "qiskit_aer", "qiskit_ibm_runtime", "numpy", "aiohttp.web", "rich", "cyclopts", "orjson", "sqlite3"]
+HEAVY = [
+    "qiskit",
+    "qiskit_aer",
+    "qiskit_ibm_runtime",
+    "numpy",
+    "aiohttp.web",
+    "rich",
+    "cyclopts",
+    "orjson",
+    "sqlite3",
+    "opentelemetry",
+]
 
 
 def test_importing_loads_nothing_heavy() -> None:

@@ -24,6 +24,7 @@ from qrt_async.emulator.web.exchange import PREFIXES, WORLD
 from qrt_async.emulator.web.misconduct import misbehave
 from qrt_async.emulator.web.recording import write_down
 from qrt_async.emulator.web.refusing import MAX_BODY, say_no
+from qrt_async.emulator.web.standing_still import stand_still
 
 if TYPE_CHECKING:
     from qrt_async.emulator.world import World
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 def application(world: World) -> web.Application:
     """Build the aiohttp application that speaks for `world`."""
     # a fault bends refusals too, and what arrives for it may itself have to be refused
-    app = web.Application(middlewares=[say_no, write_down, misbehave, say_no], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[say_no, stand_still, write_down, misbehave, say_no], client_max_size=MAX_BODY)
     app[WORLD] = world
     app.router.add_routes(control.routes())
     app.router.add_routes(login.routes())

@@ -9,8 +9,9 @@ from aiohttp import web
 
 from qrt_async.emulator import bill, fault_json
 from qrt_async.emulator.records import Availability, Condition
-from qrt_async.emulator.refusals import bad_body
-from qrt_async.emulator.shapes import Mismatch, is_list, one_of, parse, record, text
+from qrt_async.emulator.refusals import Refusal, bad_body
+from qrt_async.emulator.shapes import Mismatch, is_list, number, one_of, parse, record, text
+from qrt_async.emulator.virtual_clock import VirtualClock
 from qrt_async.emulator.web.exchange import CONTROL, WORLD, empty, raw_reply, reply
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _CONDITION = record(
     required=("availability",),
     closed=True,
 )
+_ADVANCE = record({"seconds": number(least=0)}, required=("seconds",), closed=True)
 
 
 def routes() -> list[web.RouteDef]:
@@ -30,6 +32,8 @@ def routes() -> list[web.RouteDef]:
         web.get(f"{CONTROL}faults", show_faults),
         web.post(f"{CONTROL}faults", inject),
         web.delete(f"{CONTROL}faults", clear),
+        web.get(f"{CONTROL}clock", show_clock),
+        web.post(f"{CONTROL}clock", advance),
         web.get(f"{CONTROL}ledger", show_ledger),
         web.delete(f"{CONTROL}tokens", revoke_tokens),
         web.put(f"{CONTROL}backends/{{name}}", set_condition),
@@ -56,6 +60,22 @@ async def clear(request: web.Request) -> web.Response:
     """Take all faults back."""
     request.app[WORLD].faults.clear()
     return empty()
+
+
+async def show_clock(request: web.Request) -> web.Response:
+    """Give what the emulator's clock shows."""
+    clock = request.app[WORLD].clock
+    return reply({"now": clock.now().isoformat(), "monotonic": clock.monotonic()})
+
+
+async def advance(request: web.Request) -> web.Response:
+    """Let time pass, and everything that it brings happen; answers when it has."""
+    clock = request.app[WORLD].clock
+    seconds: float = _parsed(await request.read(), _ADVANCE)["seconds"]
+    if not isinstance(clock, VirtualClock):
+        raise Refusal(409, None, "The emulator lives by the machine's clock.", "Start it with a virtual one.")
+    await clock.advance(seconds)
+    return await show_clock(request)
 
 
 async def show_ledger(request: web.Request) -> web.Response:
