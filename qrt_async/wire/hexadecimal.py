@@ -46,7 +46,7 @@ def pack(data: bytes, opens: NDArray[np.intp], closes: NDArray[np.intp]) -> NDAr
     if ((heads & 0xFFFF) != _PREFIX).any():
         return None
     if most <= 2:
-        return _narrow(heads >> 16)
+        return _narrow((heads >> 16).astype(np.uint32))
     if ((((heads >> 16) & 0xFF) == ord("0")) & (digits > 1)).any():
         return None
     if len(opens) * most <= 4 * len(data):
