@@ -105,6 +105,7 @@ from qrt_async.models.usage import (
 )
 from qrt_async.notices import ServiceWarning
 from qrt_async.options import Limits, PollPolicy, RetryPolicy, Timeouts
+from qrt_async.saved import SavedAccount, SavedProxies
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
 
@@ -192,6 +193,8 @@ __all__ = [
     "SamplerOptions",
     "SamplerPub",
     "SamplerResult",
+    "SavedAccount",
+    "SavedProxies",
     "ServerError",
     "ServiceWarning",
     "Session",

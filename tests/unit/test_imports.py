@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pubs": WIRE | {"qiskit_bridge"},
     "platforms": WIRE,
     "saved": {"errors", "secret"},
-    "account": WIRE | {"platforms", "saved"},
+    "account": WIRE | {"notices", "platforms", "saved"},
     "discovery": WIRE | {"account"},
     "notices": set(),
     "listing": set(),
@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": JOBS | {"backends", "primitives", "sessions", "transpiler", "usage"},
     "__init__": JOBS | {"backends", "sessions", "usage", "client"},
     "emulator": {"emulator"},
-    "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
+    "cli": JOBS | {"__init__", "backends", "sessions", "usage", "client", "emulator", "cli"},
 }
 
 SANS_IO = {"asyncio", "socket", "ssl", "http", "urllib.request", "aiohttp", "time", "os", "subprocess", "threading"}
