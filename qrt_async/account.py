@@ -161,9 +161,7 @@ class Account:
                 hosts of its own, for which the file has no place, or the file cannot be written.
 
         """
-        crn = self.dialect.instance
-        standard = ibm_quantum_hosts(self.instance, self.cloud) if crn else unplaced_hosts(self.cloud)
-        if self.platform is Platform.LEGACY or self.hosts != standard:
+        if self.platform is Platform.LEGACY or self.hosts != self._standard_hosts():
             raise InvalidAccount("only accounts of today's platform, at its own hosts, can be saved")
         wanted = self.preferences
         saved = SavedAccount(
@@ -177,6 +175,9 @@ class Account:
             default=default,
         )
         save_account(path or default_path(), name or default_name(saved.channel), saved, overwrite=overwrite)
+
+    def _standard_hosts(self) -> Hosts:
+        return ibm_quantum_hosts(self.instance, self.cloud) if self.instance else unplaced_hosts(self.cloud)
 
     @staticmethod
     def saved(path: Path | None = None) -> Mapping[str, SavedAccount]:

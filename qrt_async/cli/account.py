@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from qrt_async.cli.execution import execute
+from qrt_async.cli.execution import guarded
 from qrt_async.cli.options import REPORT, Report
 from qrt_async.cli.output import Output
 from qrt_async.errors import InvalidAccount, UsageError
@@ -57,7 +57,7 @@ def save(
     Nothing is sent. Without an instance, the one to be used is found when the account is used.
     """
 
-    async def command(output: Output) -> int:
+    def work(output: Output) -> int:
         saved = SavedAccount(
             token=_key(key_env, from_stdin=key_stdin),
             channel=channel,
@@ -76,7 +76,7 @@ def save(
             output.text(f"saved {called} in {path}")
         return 0
 
-    return execute(command, report)
+    return guarded(work, report)
 
 
 def _key(variable: str | None, *, from_stdin: bool) -> Secret:
@@ -109,7 +109,7 @@ def _instance(text: str | None) -> str | None:
 def list_accounts(*, file: File = None, report: Report = REPORT) -> int:
     """List the saved accounts, without their keys."""
 
-    async def command(output: Output) -> int:
+    def work(output: Output) -> int:
         path = file or default_path()
         found = read_saved(path) if path.exists() else {}
         if output.json:
@@ -121,7 +121,7 @@ def list_accounts(*, file: File = None, report: Report = REPORT) -> int:
             output.note(f"note: others on this machine can read the keys in {path}: chmod 600 {path}")
         return 0
 
-    return execute(command, report)
+    return guarded(work, report)
 
 
 def _entry(saved: SavedAccount) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def remove(
 ) -> int:
     """Remove a saved account."""
 
-    async def command(output: Output) -> int:
+    def work(output: Output) -> int:
         path = file or default_path()
         remove_account(path, name)
         if output.json:
@@ -164,4 +164,4 @@ def remove(
             output.text(f"removed {name} from {path}")
         return 0
 
-    return execute(command, report)
+    return guarded(work, report)

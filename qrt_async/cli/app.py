@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -15,6 +14,7 @@ from qrt_async.cli.demo import run_demo
 from qrt_async.cli.emulator import emulator
 from qrt_async.cli.exit import ExitStatus
 from qrt_async.cli.jobs import cancel, job, jobs
+from qrt_async.cli.output import Output
 from qrt_async.cli.results import result
 from qrt_async.cli.run import run
 from qrt_async.cli.sessions import sessions
@@ -51,5 +51,5 @@ def run_app(arguments: Sequence[str]) -> int:
     try:
         return app(arguments, exit_on_error=False, print_error=False) or ExitStatus.OK
     except CycloptsError as error:
-        sys.stderr.write(f"qrt: {error}\nTry 'qrt --help', or --help after a command.\n")
+        Output(json=False).fail(f"{error}\nTry 'qrt --help', or --help after a command.")
         return ExitStatus.USAGE

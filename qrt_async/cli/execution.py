@@ -20,15 +20,24 @@ Command = Callable[[Output], Awaitable[int]]
 
 def execute(command: Command, report: Report) -> int:
     """
-    Run a command to its end, and return the exit status.
+    Run a command's coroutine to its end, and return the exit status.
 
-    Ctrl-C and SIGTERM cancel it, so that sessions are ended on the way out. An error of this package becomes one
-    message on standard error; `report.debug` shows where it came from.
+    Ctrl-C and SIGTERM cancel it, so that sessions are ended on the way out. What the command does before it gives its
+    coroutine happens outside of any loop.
+    """
+    return guarded(lambda output: asyncio.run(_terminable(command(output))), report)
+
+
+def guarded(work: Callable[[Output], int], report: Report) -> int:
+    """
+    Do a command's work, and return the exit status.
+
+    An error of this package becomes one message on standard error; `report.debug` shows where it came from.
     """
     output = Output(report.json)
     try:
         with output.remarks():
-            return asyncio.run(_terminable(command(output)))
+            return work(output)
     except (KeyboardInterrupt, asyncio.CancelledError) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         _explain(output, "interrupted" if interrupted else "terminated", error)

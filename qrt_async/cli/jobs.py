@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -61,7 +61,7 @@ def jobs(
         if output.json:
             output.document({"jobs": document(found)})
         else:
-            output.table(HEADS, map(row, found), otherwise="There are no such jobs.")
+            output.table(HEADS, rows(found), otherwise="There are no such jobs.")
         return 0
 
     return execute(command, service)
@@ -81,17 +81,28 @@ def _zoned(time: dt.datetime | None) -> dt.datetime | None:
     return time.astimezone() if time is not None else None
 
 
-def row(job: JobDetails) -> tuple[object, ...]:
-    """Return what a table shows of a job, under `HEADS`."""
-    tags = ", ".join(job.tags)
-    return job.id, job.status.value, job.backend, job.program, age(job.created), job.qpu_seconds, tags
+def rows(jobs: Iterable[JobDetails]) -> list[tuple[object, ...]]:
+    """Return what a table shows of jobs, under `HEADS`."""
+    now = dt.datetime.now(dt.UTC)
+    return [
+        (
+            job.id,
+            job.status.value,
+            job.backend,
+            job.program,
+            age(job.created, now),
+            job.qpu_seconds,
+            ", ".join(job.tags),
+        )
+        for job in jobs
+    ]
 
 
-def age(created: dt.datetime | None) -> str:
+def age(created: dt.datetime | None, now: dt.datetime) -> str:
     """Return how long ago something was created, in its largest unit: ``40s``, ``12m``, ``3h``, ``5d``."""
     if created is None:
         return ""
-    seconds = max(0, int((dt.datetime.now(dt.UTC) - created).total_seconds()))
+    seconds = max(0, int((now - created).total_seconds()))
     units = ((86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"))
     size, letter = next(((size, letter) for size, letter in units if seconds >= size), units[-1])
     return f"{seconds // size}{letter}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import sys
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from cyclopts import Group, Parameter
 from qrt_async.cli import plot as plots
 from qrt_async.cli.documents import document
 from qrt_async.cli.execution import execute
+from qrt_async.cli.exit import ExitStatus
 from qrt_async.cli.options import SERVICE, Service
 from qrt_async.cli.output import Output
 from qrt_async.cli.results import Plot, Timeout, awaited, draw, show
@@ -49,7 +50,7 @@ class Order:
 
 
 def run(
-    file: Annotated[Path, Parameter(help="OpenQASM 2 or 3; - reads standard input.")],
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True, help="OpenQASM 2 or 3; - reads standard input.")],
     /,
     *,
     backend: Annotated[str | None, Parameter(group=_PLACE, help="Run on this backend.")] = None,
@@ -77,12 +78,12 @@ def run(
 ) -> int:
     """Run a circuit, and show its counts or expectation values."""
 
-    async def command(output: Output) -> int:
+    def command(output: Output) -> Awaitable[int]:
         _check(backend=backend, least_busy=least_busy, transpile=transpile, wait=wait, plot=plot)
         _check_primitive(estimator, shots, precision)
         plots.check(plot)
         order = Order(
-            program=await asyncio.to_thread(_read, file),
+            program=_read(file),
             backend=backend,
             observables=[_observable(text) for text in estimator],
             shots=shots,
@@ -95,9 +96,7 @@ def run(
             timeout=timeout,
             plot=plot,
         )
-        async with connected(service, output) as client:
-            await _carry_out(order, client, output)
-        return 0
+        return _carry_out(order, service, output)
 
     return execute(command, service)
 
@@ -121,6 +120,8 @@ def _check_primitive(estimator: tuple[str, ...], shots: int | None, precision: f
 def _read(file: Path) -> str:
     if str(file) == "-":
         return sys.stdin.read()
+    if str(file).startswith("-"):
+        raise UsageError(f"unknown option {file}; a file of that name is written ./{file}")
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
@@ -144,15 +145,17 @@ def declared_qubits(program: str) -> int:
     return max(1, sum(sizes))
 
 
-async def _carry_out(order: Order, client: Client, output: Output) -> None:
-    name = order.backend or (await client.backends.least_busy(min_qubits=declared_qubits(order.program))).name
-    circuit = await _prepared(order, client, name, output)
-    if not order.session:
-        await _finish(await _submit(order, circuit, client, name), order, name, None, output)
-        return
-    async with client.session(name) as session:
-        output.note(f"session {session.id}")
-        await _finish(await _submit_to(session, order, circuit), order, name, session.id, output)
+async def _carry_out(order: Order, service: Service, output: Output) -> int:
+    async with connected(service, output) as client:
+        name = order.backend or (await client.backends.least_busy(min_qubits=declared_qubits(order.program))).name
+        circuit = await _prepared(order, client, name, output)
+        if not order.session:
+            await _finish(await _submit(order, circuit, client, name), order, name, None, output)
+            return ExitStatus.OK
+        async with client.session(name) as session:
+            output.note(f"session {session.id}")
+            await _finish(await _submit_to(session, order, circuit), order, name, session.id, output)
+    return ExitStatus.OK
 
 
 async def _prepared(order: Order, client: Client, backend: str, output: Output) -> str | IsaCircuit:

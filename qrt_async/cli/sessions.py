@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -46,7 +47,7 @@ def list_sessions(
         if output.json:
             output.document({"sessions": document(found)})
         else:
-            output.table(_HEADS, map(_row, found), otherwise="No session is open." if not closed else "No session.")
+            output.table(_HEADS, _rows(found), otherwise="No session is open." if not closed else "No session.")
         return 0
 
     return execute(command, service)
@@ -111,10 +112,22 @@ async def _found(client: Client, *, open_only: bool) -> list[Workload]:
 async def _ask(found: list[Workload], output: Output) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"{len(found)} sessions are open: repeat it with --yes to end them")
-    output.table(_HEADS, map(_row, found), otherwise="")
+    output.table(_HEADS, _rows(found), otherwise="")
     output.err.print(f"End these {len(found)} sessions? [y/N] ", end="")
-    if (await asyncio.to_thread(sys.stdin.readline)).strip().lower() not in {"y", "yes"}:
+    if (await _line()).strip().lower() not in {"y", "yes"}:
         raise UsageError("nothing was ended")
+
+
+async def _line() -> str:
+    """Return a line that is typed; unlike a thread that reads, this can be interrupted."""
+    loop = asyncio.get_running_loop()
+    typed = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+    return sys.stdin.readline()
 
 
 async def _ended(client: Client, session: Workload, *, now: bool) -> Outcome:
@@ -127,5 +140,6 @@ async def _ended(client: Client, session: Workload, *, now: bool) -> Outcome:
     return Outcome(session.id)
 
 
-def _row(session: Workload) -> tuple[object, ...]:
-    return session.id, session.mode, session.status, session.backend, age(session.created)
+def _rows(found: Sequence[Workload]) -> list[tuple[object, ...]]:
+    now = dt.datetime.now(dt.UTC)
+    return [(one.id, one.mode, one.status, one.backend, age(one.created, now)) for one in found]

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from qrt_async.cli.documents import document
 from qrt_async.cli.execution import execute
 from qrt_async.cli.exit import ExitStatus
-from qrt_async.cli.jobs import HEADS, Backend, Session, Tags, row
+from qrt_async.cli.jobs import HEADS, Backend, Session, Tags, rows
 from qrt_async.cli.options import SERVICE, Service
 from qrt_async.cli.output import Output, table
 from qrt_async.cli.service import connected
@@ -114,8 +114,8 @@ async def changes(
     """
     Yield, look for look, the jobs whose status changed, until all are over.
 
-    A look is one request for the list of the jobs since the oldest that is not over, and one more for each 200 jobs
-    that were created since.
+    A look is one request for the list of the jobs since the oldest that is not over, one more for each 200 jobs that
+    were created since, and one for each job that the list does not hold.
 
     Raises:
         WaitTimeout: `timeout` seconds have passed; the jobs go on.
@@ -136,17 +136,17 @@ async def changes(
 
 
 async def _look(client: Client, seen: Watched, wanted: JobFilter) -> list[JobDetails]:
-    """Read the list as far as it tells of jobs that were not over, and return what is news."""
-    news: list[JobDetails] = []
+    """Return what is news of the jobs that were not over: from the list, and what it does not hold one by one."""
+    found: list[JobDetails] = []
     missing = seen.waiting
     async for job in client.jobs.list(attrs.evolve(wanted, created_after=seen.since, oldest_first=True)):
         if job.id in missing:
             missing.discard(job.id)
-            if seen.see(job):
-                news.append(job)
+            found.append(job)
         if not missing:
             break
-    return news
+    found += await asyncio.gather(*map(client.jobs.get, missing))
+    return [job for job in found if seen.see(job)]
 
 
 @contextmanager
@@ -170,4 +170,4 @@ def _lines(news: Iterable[JobDetails], output: Output) -> None:
 
 
 def _table(seen: Watched) -> Table:
-    return table(HEADS, [row(job) for job in seen.jobs.values()])
+    return table(HEADS, rows(seen.jobs.values()))
