@@ -30,8 +30,8 @@ app: App = App(
     result_action="return_value",
 )
 
-for command in (backends, run, jobs, job, result, cancel, watch, sessions, usage, account):
-    app.command(command)
+for _command in (backends, run, jobs, job, result, cancel, watch, sessions, usage, account):
+    app.command(_command)
 app.command(emulator, help_flags=[], version_flags=[])
 app.register_install_completion_command(help="Make this shell complete qrt's commands and options.")
 

@@ -21,12 +21,13 @@ def histogram(counts: Mapping[str, int], *, width: int = 32, most: int = 16) -> 
     highest = max(shown.values(), default=0)
     digits = len(str(highest))
     lines = [
-        f"{_label(bits)}  {count:>{digits}}  {_BAR * max(1, round(width * count / highest))}"
+        f"{label(bits)}  {count:>{digits}}  {_BAR * max(1, round(width * count / highest))}"
         for bits, count in shown.items()
     ]
     rest = len(counts) - len(shown)
     return "\n".join([*lines, *([f"and {rest} more"] if rest else [])])
 
 
-def _label(bits: str) -> str:
+def label(bits: str) -> str:
+    """Return a bitstring as it is shown: in hexadecimal where it is wider than 24 bits."""
     return bits if len(bits) <= _WIDEST else f"0x{int(bits, 2):0{-(-len(bits) // 4)}x}"

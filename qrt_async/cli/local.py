@@ -76,7 +76,12 @@ async def local_emulator() -> AsyncGenerator[str, None]:
 
     """
     await asyncio.to_thread(require)
-    url, line = await asyncio.to_thread(_join, Place(cache_folder()))
+    place = Place(cache_folder())
+    try:
+        url, line = await asyncio.to_thread(_join, place)
+    except OSError as error:
+        why = error.strerror or error
+        raise EmulatorError(f"the emulator cannot keep its state in {place.folder}: {why}") from error
     try:
         yield url
     finally:

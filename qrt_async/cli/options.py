@@ -36,7 +36,7 @@ class Service(Report):
     )
     iam_url: Annotated[
         str | None,
-        Parameter(group=_SERVICE, env_var=("QRT_AUTH_URL", "IAM_URL"), help="Replace the token service's URL."),
+        Parameter(group=_SERVICE, env_var="QRT_AUTH_URL", help="Replace the token service's URL."),
     ] = None
 
 

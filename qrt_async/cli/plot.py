@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from qrt_async.cli.histogram import label
 from qrt_async.errors import MissingExtra, UsageError
 from qrt_async.models.results import BitArray, PrimitiveResult, PubData
 
@@ -92,8 +93,14 @@ def _counts(bits: BitArray, at: tuple[int, ...]) -> Mapping[str, int]:
 def _bars(axis: Axes, counts: Mapping[str, int]) -> None:
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_BARS]
     shown = dict(sorted(most))
+    names = [label(bits) for bits in shown]
     axis.bar(range(len(shown)), list(shown.values()), color="tab:blue")
-    axis.set_xticks(range(len(shown)), list(shown), rotation=90 if len(shown) > 8 else 0, family="monospace")
+    axis.set_xticks(
+        range(len(shown)),
+        names,
+        rotation=90 if len(shown) > 8 or any(len(name) > 8 for name in names) else 0,
+        family="monospace",
+    )
     axis.set_ylabel("shots")
     if len(shown) < len(counts):
         axis.set_xlabel(f"the {len(shown)} most frequent of {len(counts)} bitstrings")
@@ -101,6 +108,7 @@ def _bars(axis: Axes, counts: Mapping[str, int]) -> None:
 
 def _points(axis: Axes, data: PubData[Any]) -> None:
     import numpy as np
+    from matplotlib.ticker import MaxNLocator
 
     evs = np.asarray(data["evs"], dtype=float).ravel()
     stds = data.get("stds")
@@ -108,4 +116,5 @@ def _points(axis: Axes, data: PubData[Any]) -> None:
     axis.errorbar(range(len(evs)), evs, yerr=errors, fmt="o", capsize=3, color="tab:blue")
     axis.set_xlabel("index")
     axis.set_ylabel("expectation value")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(visible=True, alpha=0.3)

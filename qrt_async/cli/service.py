@@ -59,7 +59,7 @@ def chosen_account(service: Service) -> Account:
     return Account.from_saved(
         service.account,
         api_url=service.api_url,
-        iam_url=service.iam_url,
+        iam_url=service.iam_url or environment.get("IAM_URL"),
         search_url=environment.get("GLOBAL_SEARCH_URL"),
         catalog_url=environment.get("GLOBAL_CATALOG_URL"),
     )

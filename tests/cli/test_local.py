@@ -56,6 +56,14 @@ def test_a_killed_command_leaves_no_emulator(qrt: Qrt) -> None:
     ended(qrt)
 
 
+def test_a_cache_that_cannot_be_used(qrt: Qrt) -> None:
+    """Where the user's cache folder is none, the message names it, and says what is wrong."""
+    done = qrt("backends", "--local", XDG_CACHE_HOME=str(qrt.folder / qrt.write("file", "")))
+
+    assert (done.status, done.out) == (3, "")
+    assert "qrt-async: Not a directory" in " ".join(done.err.split())
+
+
 def test_the_emulator_is_started(qrt: Qrt) -> None:
     """`qrt emulator` serves where its first line says, until it is told to stop."""
     with qrt.start("emulator", "--port=0", "--backends=ibm_hanoi") as process:
