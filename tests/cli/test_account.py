@@ -16,6 +16,8 @@ from qrt_async.saved import save_account
 from qrt_async.secret import Secret
 from tests.cli.conftest import Qrt, crn
 
+pytestmark = pytest.mark.timeout(180)  # dozens of processes, on machines that have others to run
+
 EU = crn("eu").replace("us-east", "eu-de")
 FULL: dict[str, Any] = {
     "region": "eu-de",

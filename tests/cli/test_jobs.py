@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.cli.conftest import LONG, LONG_SHOTS, WRONG, Qrt, valid
+
+pytestmark = pytest.mark.timeout(180)  # dozens of processes, on machines that have others to run
 
 
 def test_jobs_are_listed_by_what_they_are(qrt: Qrt) -> None:

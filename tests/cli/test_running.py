@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.conftest import FLIP, WRONG, Qrt, valid
 
+pytestmark = pytest.mark.timeout(180)  # dozens of processes, on machines that have others to run
+
 BELL = """OPENQASM 3.0;
 include "stdgates.inc";
 qubit[2] q;

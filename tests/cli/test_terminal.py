@@ -12,6 +12,8 @@ import pytest
 from tests.cli.conftest import LONG, LONG_SHOTS, QRT, Qrt
 from tests.cli.terminal import on_terminal
 
+pytestmark = pytest.mark.timeout(180)  # dozens of processes, on machines that have others to run
+
 _COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
 
 

@@ -24,6 +24,7 @@ from qrt_async import (
     UnknownJobStatus,
     WaitTimeout,
 )
+from qrt_async.cli.app import run_app
 from qrt_async.cli.documents import document
 from qrt_async.cli.exit import ExitStatus, status_of
 from qrt_async.cli.histogram import histogram
@@ -34,6 +35,20 @@ from qrt_async.cli.watch import Watched
 from qrt_async.secret import Secret
 
 NOON = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", "run", "jobs", "job", "result", "cancel", "watch", "sessions", "sessions close-all", "usage", "account save"],
+)
+def test_help(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command explains itself within the width of the terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert run_app([*command.split(), "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"Usage: qrt {command}".rstrip())
+    assert [line for line in lines if len(line) > 80] == []
 
 
 @pytest.mark.parametrize(
