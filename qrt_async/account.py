@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from qrt_async import environment
 from qrt_async.errors import InvalidAccount
+from qrt_async.network import is_loopback
 from qrt_async.notices import ServiceWarning
 from qrt_async.platforms import LEGACY_HOSTS, PUBLIC_CLOUD, Cloud, Hosts, ibm_quantum_hosts, unplaced_hosts
 from qrt_async.saved import (
@@ -66,6 +68,11 @@ class Account:
     def instance(self) -> str:
         """The instance, as the platform writes it; empty while it is still to be found."""
         return "" if self.dialect.instance is None else str(self.dialect.instance)
+
+    @property
+    def user(self) -> str:
+        """A name for whoever holds the credentials, from which these cannot be told: the quota is counted by it."""
+        return hashlib.sha256(f"{self.platform.name}\0{self.secret.reveal()}".encode()).hexdigest()
 
     def at(self, crn: str) -> Account:
         """Return the same account at that instance; a host that is IBM's own becomes that of the instance's region."""
@@ -132,8 +139,8 @@ class Account:
         saved = choose_saved(read_saved(path or default_path()), name)
         if saved.proxies is not None or not saved.verify:
             warnings.warn(
-                "the saved account's proxies, and its verify=False, are not followed: connections are direct and "
-                "certificates verified",
+                "the saved account's proxies and verify=False are not followed: name a proxy in "
+                "Client(network=Network(proxy=…)) or HTTPS_PROXY, and a CA bundle in Network instead of verify=False",
                 ServiceWarning,
                 stacklevel=2,
             )
@@ -236,7 +243,7 @@ class Account:
             InvalidAccount: a variable is missing or cannot be meant.
 
         """
-        env = os.environ if environ is None else environ
+        env = environment.variables() if environ is None else environ
         token, instance = _required(env, "QISKIT_IBM_TOKEN"), _required(env, "QISKIT_IBM_INSTANCE")
         channel = env.get("QISKIT_IBM_CHANNEL") or ("ibm_cloud" if instance.startswith("crn:") else "ibm_quantum")
         if channel == "ibm_quantum":
@@ -306,12 +313,22 @@ def _secret(text: str, name: str) -> Secret:
 def _url(given: str | None, default: str) -> str:
     if given is None:
         return default
+    parts = _split(given)
+    if parts is None:
+        raise InvalidAccount("a URL of an account is https://host/path, without credentials, query or fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise InvalidAccount(
+            f"http://{parts.hostname} would carry the credentials unencrypted: give an https URL, "
+            "or a tunnel to this machine (http://localhost:…)"
+        )
+    return given.rstrip("/")
+
+
+def _split(url: str) -> SplitResult | None:
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query
         usable = usable and not parts.username and not parts.fragment
     except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidAccount("a URL of an account is http(s)://host/path, without credentials, query or fragment")
-    return given.rstrip("/")
+        return None
+    return parts if usable else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from qrt_async import environment
 from qrt_async.cli.execution import guarded
 from qrt_async.cli.options import REPORT, Report
 from qrt_async.cli.output import Output
@@ -84,7 +84,7 @@ def _key(variable: str | None, *, from_stdin: bool) -> Secret:
     if variable is not None and from_stdin:
         raise UsageError("--key-env and --key-stdin exclude each other")
     if variable is not None:
-        return _checked(os.environ.get(variable, ""), f"the environment variable {variable}")
+        return _checked(environment.variables().get(variable, ""), f"the environment variable {variable}")
     if from_stdin:
         return _checked(sys.stdin.readline(), "standard input")
     if not sys.stdin.isatty():

@@ -7,6 +7,9 @@ import enum
 from qrt_async.emulator import EmulatorError, MissingExtraError
 from qrt_async.errors import (
     ProtocolError,
+    QuotaTimeout,
+    SessionUncertain,
+    SubmissionUncertain,
     TransportError,
     UnknownJobStatus,
     UsageError,
@@ -39,7 +42,9 @@ def status_of(error: Exception) -> ExitStatus:
             return ExitStatus.USAGE
         case TransportError() | ProtocolError() | UnknownJobStatus() | EmulatorError():
             return ExitStatus.NO_ANSWER
-        case WaitTimeout():
+        case SubmissionUncertain() | SessionUncertain():
+            return ExitStatus.NO_ANSWER
+        case WaitTimeout() | QuotaTimeout():
             return ExitStatus.TIMEOUT
         case _:
             return ExitStatus.REFUSED

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from qrt_async import environment
 from qrt_async.emulator import EmulatorError
 from qrt_async.emulator.extras import require
 
@@ -58,7 +59,7 @@ class Place:
 
 def cache_folder() -> Path:
     """Return this program's folder among the user's caches (``$XDG_CACHE_HOME``, or where the platform has them)."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
+    given = environment.variables().get("XDG_CACHE_HOME", "")
     if Path(given).is_absolute():
         return Path(given) / "qrt-async"
     caches = Path("Library", "Caches") if sys.platform == "darwin" else Path(".cache")
@@ -170,7 +171,7 @@ def _spawn(place: Place, its_input: int, its_output: int) -> None:
     os.posix_spawn(
         sys.executable,
         [sys.executable, "-m", "qrt_async.emulator", "--until-stdin-closes", f"--state={place.state}"],
-        os.environ,
+        environment.inherited({}),
         file_actions=[
             (os.POSIX_SPAWN_DUP2, its_input, 0),
             (os.POSIX_SPAWN_DUP2, its_output, 1),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from qrt_async import environment
 from qrt_async.account import Account
 from qrt_async.cli.local import local_emulator
 from qrt_async.cli.options import Service
@@ -47,10 +47,10 @@ def chosen_account(service: Service) -> Account:
         InvalidAccount: there is none; the message says how to come by one.
 
     """
-    environment = dict(os.environ)
-    if service.account is None and environment.get("QISKIT_IBM_TOKEN"):
+    variables = dict(environment.variables())
+    if service.account is None and variables.get("QISKIT_IBM_TOKEN"):
         replaced = {"QRT_API_URL": service.api_url, "QRT_AUTH_URL": service.iam_url}
-        return Account.from_env(environment | {name: url for name, url in replaced.items() if url is not None})
+        return Account.from_env(variables | {name: url for name, url in replaced.items() if url is not None})
     if service.account is None and not default_path().exists():
         raise InvalidAccount(
             "there is no account: save one with 'qrt account save', or set QISKIT_IBM_TOKEN and QISKIT_IBM_INSTANCE, "
@@ -59,7 +59,7 @@ def chosen_account(service: Service) -> Account:
     return Account.from_saved(
         service.account,
         api_url=service.api_url,
-        iam_url=service.iam_url or environment.get("IAM_URL"),
-        search_url=environment.get("GLOBAL_SEARCH_URL"),
-        catalog_url=environment.get("GLOBAL_CATALOG_URL"),
+        iam_url=service.iam_url or variables.get("IAM_URL"),
+        search_url=variables.get("GLOBAL_SEARCH_URL"),
+        catalog_url=variables.get("GLOBAL_CATALOG_URL"),
     )
