@@ -22,8 +22,9 @@ class ExitStatus(enum.IntEnum):
     The exit statuses, the same for every command.
 
     `REFUSED`: the service or the job itself said no. `USAGE`: the command was wrong and nothing was sent.
-    `NO_ANSWER`: no complete answer came, or none that can be understood. `TIMEOUT`: `--timeout` ran out, the job goes
-    on. The last two follow a signal, as shells count them.
+    `NO_ANSWER`: no complete answer came, or none that can be understood, or that tells whether a job or session was
+    made. `TIMEOUT`: `--timeout` ran out and the job goes on, or the quota left no turn in time. The last two follow a
+    signal, as shells count them.
     """
 
     OK = 0
