@@ -19,6 +19,7 @@ from qrt_async import (
     NotFound,
     PrimitiveResult,
     PubResult,
+    QuotaTimeout,
     RequestTimeout,
     SamplerData,
     UnknownJobStatus,
@@ -147,6 +148,7 @@ def test_ages(seconds: int, text: str) -> None:
         (RequestTimeout("x", operation="o"), ExitStatus.NO_ANSWER),
         (UnknownJobStatus("j", "Pondering"), ExitStatus.NO_ANSWER),
         (WaitTimeout("x"), ExitStatus.TIMEOUT),
+        (QuotaTimeout(2.0, 1.0), ExitStatus.TIMEOUT),
     ],
 )
 def test_exit_statuses(error: Exception, status: ExitStatus) -> None:
