@@ -23,6 +23,7 @@ from qrt_async import (
     JobFailed,
     NotFound,
     SessionClosed,
+    SessionNotEnded,
     UsageError,
 )
 from tests.bulk.machine import API, ManualClock, Scripted, ScriptedJob, fail_where, hold
@@ -274,6 +275,19 @@ async def test_a_submission_cut_short_is_looked_for_by_its_tag(machine: Scripted
         machine.gate.set()
 
     assert machine.cancelled == ["j0"]
+
+
+async def test_what_could_not_be_ended_is_reported(machine: Scripted, clock: ManualClock) -> None:
+    """A job that could not be cancelled is a warning, and a session that could not be ended is an error."""
+    machine.ends = hold
+    async with Client(machine.service.account(), clock=clock) as client:
+        with pytest.raises(SessionNotEnded, match="s0"), pytest.warns(ResourceWarning, match="job j0 could not be"):
+            async with client.fan_out(pubs(1), backends=["ibm_fez"], mode="dedicated") as run:
+                await until(lambda: run.progress.submitted == 1)
+                machine.service.on(f"POST {API}/jobs/j0/cancel", reply(400, "no"))
+                machine.service.on(f"DELETE {API}/sessions/s0/close", reply(400, "no"))
+
+    assert machine.closed() == 1
 
 
 @pytest.mark.parametrize("mode", ["batch", "dedicated"])
