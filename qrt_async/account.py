@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from qrt_async import environment
 from qrt_async.errors import InvalidAccount
+from qrt_async.network import is_loopback
 from qrt_async.platforms import IBM_QUANTUM_HOSTS, LEGACY_HOSTS, Hosts, ibm_quantum_hosts
 from qrt_async.saved import choose_saved, default_path, read_saved
 from qrt_async.secret import Secret
@@ -50,6 +52,11 @@ class Account:
     def instance(self) -> str:
         """The instance, as the platform writes it; empty while it is still to be found."""
         return "" if self.dialect.instance is None else str(self.dialect.instance)
+
+    @property
+    def user(self) -> str:
+        """A name for whoever holds the credentials, from which these cannot be told: the quota is counted by it."""
+        return hashlib.sha256(f"{self.platform.name}\0{self.secret.reveal()}".encode()).hexdigest()
 
     def at(self, crn: str) -> Account:
         """Return the same account at that instance; a host that is IBM's own becomes that of the instance's region."""
@@ -169,7 +176,7 @@ class Account:
             InvalidAccount: a variable is missing or cannot be meant.
 
         """
-        env = os.environ if environ is None else environ
+        env = environment.variables() if environ is None else environ
         token, instance = _required(env, "QISKIT_IBM_TOKEN"), _required(env, "QISKIT_IBM_INSTANCE")
         channel = env.get("QISKIT_IBM_CHANNEL") or ("ibm_cloud" if instance.startswith("crn:") else "ibm_quantum")
         if channel == "ibm_quantum":
@@ -221,12 +228,22 @@ def _secret(text: str, name: str) -> Secret:
 def _url(given: str | None, default: str) -> str:
     if given is None:
         return default
+    parts = _split(given)
+    if parts is None:
+        raise InvalidAccount("a URL of an account is https://host/path, without credentials, query or fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise InvalidAccount(
+            f"http://{parts.hostname} would carry the credentials unencrypted: give an https URL, "
+            "or a tunnel to this machine (http://localhost:…)"
+        )
+    return given.rstrip("/")
+
+
+def _split(url: str) -> SplitResult | None:
     try:
-        parts = urlsplit(given)
+        parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.query
         usable = usable and not parts.username and not parts.fragment
     except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidAccount("a URL of an account is http(s)://host/path, without credentials, query or fragment")
-    return given.rstrip("/")
+        return None
+    return parts if usable else None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import attrs
 
 from qrt_async.engine import Engine
 from qrt_async.errors import NoBackend, NotFound, UsageError
 from qrt_async.models.backends import Backend, BackendConfiguration, BackendProperties, BackendStatus
+from qrt_async.options import CallOptions
 from qrt_async.wire import backends as wire
 
 
@@ -21,9 +22,9 @@ class Backends:
 
     _engine: Engine
 
-    async def list(self, *, wait_times: bool = False) -> tuple[Backend, ...]:
+    async def list(self, *, wait_times: bool = False, **how: Unpack[CallOptions]) -> tuple[Backend, ...]:
         """Return the backends as the service lists them (``GET /backends``), with `wait_times` where it tells them."""
-        return await self._engine.run(wire.list_backends(self._engine.account.dialect, wait_times=wait_times))
+        return await self._engine.run(wire.list_backends(self._engine.account.dialect, wait_times=wait_times), **how)
 
     async def get(self, name: str) -> Backend:
         """
@@ -36,24 +37,31 @@ class Backends:
         status, configuration = await asyncio.gather(self.status(name), self.configuration(name))
         return _described(name, status, configuration)
 
-    async def status(self, name: str) -> BackendStatus:
+    async def status(self, name: str, **how: Unpack[CallOptions]) -> BackendStatus:
         """Return how a backend is doing (``GET /backends/{name}/status``)."""
-        return await self._engine.run(wire.status(name))
+        return await self._engine.run(wire.status(name), **how)
 
-    async def configuration(self, name: str, *, calibration_id: str | None = None) -> BackendConfiguration:
+    async def configuration(
+        self, name: str, *, calibration_id: str | None = None, **how: Unpack[CallOptions]
+    ) -> BackendConfiguration:
         """Return what a backend can do (``GET /backends/{name}/configuration``)."""
-        return await self._engine.run(wire.configuration(name, calibration_id=calibration_id))
+        return await self._engine.run(wire.configuration(name, calibration_id=calibration_id), **how)
 
     async def properties(
-        self, name: str, *, updated_before: dt.datetime | None = None, calibration_id: str | None = None
+        self,
+        name: str,
+        *,
+        updated_before: dt.datetime | None = None,
+        calibration_id: str | None = None,
+        **how: Unpack[CallOptions],
     ) -> BackendProperties:
         """Return a backend's calibration, the last one or an older one (``GET /backends/{name}/properties``)."""
         call = wire.properties(name, updated_before=updated_before, calibration_id=calibration_id)
-        return await self._engine.run(call)
+        return await self._engine.run(call, **how)
 
-    async def defaults(self, name: str) -> Mapping[str, Any] | None:
+    async def defaults(self, name: str, **how: Unpack[CallOptions]) -> Mapping[str, Any] | None:
         """Return a backend's default settings, None on every device of today (``GET /backends/{name}/defaults``)."""
-        return await self._engine.run(wire.defaults(name))
+        return await self._engine.run(wire.defaults(name), **how)
 
     async def least_busy(self, *, min_qubits: int = 1, simulators: bool = False) -> Backend:
         """

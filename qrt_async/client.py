@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import os
 import random
 import warnings
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+import attrs
+
 from qrt_async import pubs as pub_rules
 from qrt_async.account import Account
 from qrt_async.backends import Backends
 from qrt_async.bulk import planning
+from qrt_async.bulk.campaign import Campaign
 from qrt_async.bulk.completion import as_completed
 from qrt_async.bulk.fan_out import FanOut, Pubs, gathered
 from qrt_async.bulk.flight import Service
@@ -22,24 +27,42 @@ from qrt_async.clock import Clock, SystemClock
 from qrt_async.discovery import find_instances
 from qrt_async.engine import Engine
 from qrt_async.errors import QrtError, UsageError
+from qrt_async.hooks import Hook, Hooks
 from qrt_async.jobs import Job, Jobs
+from qrt_async.journal import Journal
 from qrt_async.models.jobs import Program
 from qrt_async.models.primitive_options import EstimatorOptions, SamplerOptions
 from qrt_async.models.pubs import IsaCircuit
 from qrt_async.models.results import EstimatorResult, PrimitiveResult, PubResult, SamplerResult
 from qrt_async.models.usage import ApiVersion, InstanceOffer
-from qrt_async.options import Limits, PollPolicy, RetryPolicy, Timeouts
+from qrt_async.network import Network
+from qrt_async.options import (
+    CallOptions,
+    Limits,
+    PollPolicy,
+    RetryPolicy,
+    SessionEnd,
+    SubmissionPolicy,
+    SubmitOptions,
+    Timeouts,
+)
 from qrt_async.primitives import estimator_job, program_job, sampler_job
 from qrt_async.pubs import EstimatorPubLike, SamplerPubLike
+from qrt_async.quota import Quota
+from qrt_async.resuming import Resumed, Resumption
+from qrt_async.retrieval import Retrieval
 from qrt_async.sessions import Session, Sessions, session
+from qrt_async.submission import Submissions
 from qrt_async.transpiler import Transpiler
 from qrt_async.transpiler.local import LocalTranspiler
 from qrt_async.transpiler.service import ServiceTranspiler
 from qrt_async.usage import Accounts, Analytics, LegacyOnly, OwnInstance, Workloads
+from qrt_async.watcher import Watcher
 from qrt_async.wire import results
 from qrt_async.wire import usage as usage_wire
 from qrt_async.wire.call import Call
 from qrt_async.wire.dialect import Platform
+from qrt_async.wire.primitives import ESTIMATOR, SAMPLER
 
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
@@ -55,7 +78,10 @@ class Client:
 
     Making one sends nothing: it logs in with the first call, renews its token in time, and at the end of the block logs
     out (where the platform can) and closes its connections, also when the block failed. One client serves any number of
-    coroutines at once. `clock` and `rng` are for tests.
+    coroutines at once.
+
+    `quota` is shared by the clients of one user, `journal` (a file) remembers what was submitted beyond the process's
+    end, and `hooks` are told what happens. `clock` and `rng` are for tests.
     """
 
     def __init__(
@@ -66,24 +92,62 @@ class Client:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         poll: PollPolicy | None = None,
+        submission: SubmissionPolicy | None = None,
+        quota: Quota | None = None,
+        journal: Journal | str | os.PathLike[str] | None = None,
+        hooks: Iterable[Hook] = (),
+        network: Network | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
     ) -> None:
+        limits = limits or _own_limits(account)
         self._engine = Engine(
             account,
             timeouts=timeouts or Timeouts(),
             retry=retry or RetryPolicy(),
-            limits=limits or Limits(),
+            limits=limits,
             clock=clock or SystemClock(),
-            rng=rng or random.Random(),  # noqa: S311 - spreads delays, keeps no secret
+            rng=rng or random.Random(),  # noqa: S311 - spreads delays and tells tags apart, keeps no secret
+            hooks=Hooks(tuple(hooks)),
+            network=network,
         )
-        self._backends = Backends(self._engine)
-        self._jobs = Jobs(self._engine, poll or PollPolicy())
+        self._journal = journal if journal is None or isinstance(journal, Journal) else Journal(journal)
+        self._owns_journal = self._journal is not journal
+        self._run_id = f"client-{self._engine.rng.getrandbits(64):016x}"
+        self._quota = quota or Quota(limits.submissions_per_minute, clock=self._engine.clock)
+        if self._journal and quota is None:
+            self._quota.share(self._journal, account.user)
+        self._submission = submission or SubmissionPolicy()
+        self._poll = poll or PollPolicy()
+        self._watcher = Watcher(self._engine, self._poll)
+        submissions = Submissions(self._engine, self._quota, self._submission, self._journal, self._run_id)
+        self._attach(self._engine, submissions, is_view=False)
+
+    def _attach(self, engine: Engine, submissions: Submissions, *, is_view: bool) -> None:
+        """Make the collections, all of which send by `engine`."""
+        self._engine = engine
+        self._submissions = submissions
+        self._is_view = is_view
+        self._retrieval = Retrieval(engine, self._poll, submissions, self._watcher, self._journal)
+        self._backends = Backends(engine)
+        self._jobs = Jobs(engine, submissions, self._retrieval)
+        self._sessions = Sessions(engine, self._journal, self._run_id)
         self._transpiler: Transpiler = (
-            ServiceTranspiler(self._engine)
-            if account.platform is Platform.LEGACY
-            else LocalTranspiler(self._backends, self._engine.rng)
+            ServiceTranspiler(engine)
+            if engine.account.platform is Platform.LEGACY
+            else LocalTranspiler(self._backends, engine.rng)
         )
+
+    def with_options(self, *, timeouts: Timeouts | None = None, retry: RetryPolicy | None = None) -> Client:
+        """
+        Return a client with other settings that shares everything else with this one.
+
+        Login, connections, quota, journal and waiting are shared, and end with this client, not with the other.
+        """
+        engine = self._engine.view(timeouts, retry)
+        other = copy.copy(self)
+        other._attach(engine, self._submissions.view(engine), is_view=True)  # noqa: SLF001 - it is one of our own
+        return other
 
     def __repr__(self) -> str:
         account = self._engine.account
@@ -102,7 +166,7 @@ class Client:
     @property
     def sessions(self) -> Sessions:
         """The sessions of the instance, without a block that ends them; see :meth:`session`."""
-        return Sessions(self._engine)
+        return self._sessions
 
     @property
     def instance(self) -> OwnInstance:
@@ -175,13 +239,15 @@ class Client:
         tags: Iterable[str] = (),
         private: bool = False,
         max_time: int | None = None,
+        **how: Unpack[SubmitOptions],
     ) -> Job[SamplerResult]:
         """
         Submit one sampler job and return the handle on it.
 
         A PUB is a circuit, ``(circuit, parameters, shots)`` with the end left out, or a :class:`SamplerPub`; `shots` is
         for PUBs that name none. `max_time` bounds the seconds that the job may run. A `private` job's inputs are never
-        given back and its result can be read once.
+        given back and its result can be read once. `how` takes `key`, `on_cancel`, `timeout` and `max_retries`: see
+        :class:`SubmitOptions`.
 
         Raises:
             InvalidPub: a PUB that no service would accept; nothing was sent.
@@ -198,7 +264,7 @@ class Client:
             private=private,
             max_time=max_time,
         )
-        return await self._jobs.submit(request)
+        return await self._jobs.submit(request, **how)
 
     async def estimator(
         self,
@@ -210,6 +276,7 @@ class Client:
         tags: Iterable[str] = (),
         private: bool = False,
         max_time: int | None = None,
+        **how: Unpack[SubmitOptions],
     ) -> Job[EstimatorResult]:
         """
         Submit one estimator job and return the handle on it.
@@ -233,7 +300,7 @@ class Client:
             private=private,
             max_time=max_time,
         )
-        return await self._jobs.submit(request)
+        return await self._jobs.submit(request, **how)
 
     def job(self, job_id: str) -> Job[PrimitiveResult[Any]]:
         """Return a handle on a job that exists; nothing is sent."""
@@ -249,6 +316,7 @@ class Client:
         private: bool = False,
         max_time: int | None = None,
         session_id: str | None = None,
+        **how: Unpack[SubmitOptions],
     ) -> Job[Any]:
         """
         Submit a job of any program, its `params` sent as they are, and return the handle on it.
@@ -256,7 +324,8 @@ class Client:
         The result is what the body says: a :class:`PrimitiveResult`, or JSON with its typed values decoded.
         """
         program: Program[Any] = Program(program_id, results.any_program)
-        request = program_job(
+        request = await asyncio.to_thread(
+            program_job,
             program,
             params,
             backend=backend,
@@ -265,15 +334,15 @@ class Client:
             max_time=max_time,
             session_id=session_id,
         )
-        return await self._jobs.submit(request)
+        return await self._jobs.submit(request, **how)
 
-    async def send(self, call: Call[T]) -> T:
+    async def send(self, call: Call[T], **how: Unpack[CallOptions]) -> T:
         """Send any call of :mod:`qrt_async.wire`, or one of your own, as this account: for what is missing here."""
-        return await self._engine.send(call)
+        return await self._engine.run(call, **how)
 
-    async def versions(self) -> tuple[ApiVersion, ...]:
+    async def versions(self, **how: Unpack[CallOptions]) -> tuple[ApiVersion, ...]:
         """Return the dated versions of the API (``GET /versions``)."""
-        return await self._engine.run(usage_wire.versions())
+        return await self._engine.run(usage_wire.versions(), **how)
 
     async def instances(self) -> tuple[InstanceOffer, ...]:
         """Return the instances that the API key can use, by IBM Cloud's search (today's platform)."""
@@ -281,13 +350,48 @@ class Client:
             raise UsageError("instances of the legacy platform are listed by client.legacy.me()")
         return await find_instances(self._engine)
 
-    def session(self, backend: str, *, mode: str = "dedicated", max_time: int | None = None) -> Session:
+    def resume(self, run_id: str | None = None) -> AsyncGenerator[Resumed]:
+        """
+        Finish what processes that are gone began: ``async for done in client.resume()``.
+
+        Their jobs are found by their tags, waited for and fetched, in the order in which they end, and their sessions
+        are drained; one result is acknowledged by asking for the next. What a living process owns is not touched.
+        `run_id` names one run. A campaign (:meth:`fan_out` with `run`) is taken up by calling it again with its PUBs.
+
+        Raises:
+            JournalBusy: a living process owns the run that `run_id` names.
+
+        """
+        if self._journal is None:
+            raise UsageError("there is nothing to resume without a journal: Client(account, journal='jobs.sqlite')")
+        return self._resumption(self._journal).run(run_id)
+
+    def _resumption(self, journal: Journal) -> Resumption:
+        return Resumption(self._engine, journal, self._submissions, self._retrieval, self._sessions)
+
+    def session(
+        self,
+        backend: str,
+        *,
+        mode: str = "dedicated",
+        max_time: int | None = None,
+        on_error: SessionEnd | None = None,
+    ) -> Session:
         """
         Return a session (`mode` ``"dedicated"`` or ``"batch"``) to be entered with ``async with``.
 
-        `max_time` is its longest life in seconds, eight hours unless said otherwise.
+        `max_time` is its longest life in seconds, eight hours unless said otherwise. `on_error` says how it ends after
+        an error or a cancellation: None cancels a dedicated session and drains a batch.
         """
-        return session(self._engine, self._jobs, backend=backend, mode=mode, max_time=max_time)
+        return session(
+            self._engine,
+            self._jobs,
+            self._sessions,
+            backend=backend,
+            mode=mode,
+            max_time=max_time,
+            on_error=on_error,
+        )
 
     def plan(self, pubs: Iterable[Any], *, backends: Iterable[str], **settings: Unpack[PackingSettings]) -> Plan:
         """
@@ -317,14 +421,25 @@ class Client:
         each with its `index`, `result` or `error`. `settings` are those of
         :class:`~qrt_async.bulk.settings.FanOutOptions`.
         """
+        options = FanOutOptions(**settings)
         service = Service(
             engine=self._engine,
             jobs=self._jobs,
+            sessions=attrs.evolve(self._sessions, run_id=options.run) if options.run else self._sessions,
             backends=self._backends,
             transpile=self.transpile,
-            per_minute=_SUBMISSIONS_PER_MINUTE,
+            per_minute=self._quota.per_minute,
+            quota=self._quota,
         )
-        return FanOut.of(service, pubs, backends, FanOutOptions(**settings))
+        return FanOut.of(service, pubs, backends, options, self._campaign(options))
+
+    def _campaign(self, options: FanOutOptions) -> Campaign | None:
+        if options.run is None:
+            return None
+        if self._journal is None:
+            raise UsageError("a run with a name needs a journal: Client(account, journal='jobs.sqlite')")
+        program: Program[Any] = SAMPLER if options.primitive == "sampler" else ESTIMATOR
+        return Campaign(options.run, self._journal, self._jobs, self._resumption(self._journal), program)
 
     async def gather(
         self,
@@ -357,6 +472,11 @@ class Client:
 
     async def aclose(self) -> None:
         """Log out where the platform can, end what runs for this client, close its connections."""
+        if self._is_view:
+            await self._transpiler.aclose()
+            return
+        await self._watcher.aclose()
+        await self._submissions.aclose()
         try:
             await self._engine.log_out()
         except QrtError as failure:
@@ -364,3 +484,10 @@ class Client:
         finally:
             await self._transpiler.aclose()
             await self._engine.aclose()
+            if self._journal and self._owns_journal:
+                await self._journal.aclose()
+
+
+def _own_limits(account: Account) -> Limits:
+    """Return what nobody has set: the legacy platform states no quota of submissions."""
+    return Limits(submissions_per_minute=None) if account.platform is Platform.LEGACY else Limits()

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from typing import Any, Generic, TypeVar, Unpack
 
 import attrs
 
 from qrt_async import pubs as pub_rules
-from qrt_async.clock import Deadline
 from qrt_async.engine import Engine
 from qrt_async.errors import (
     Conflict,
-    JobCancelled,
-    JobError,
-    JobFailed,
-    JobRanTooLong,
     NotFound,
     QrtError,
-    ResultNotAvailable,
-    SessionClosed,
-    UnknownJobStatus,
     UsageError,
-    WaitTimeout,
 )
+from qrt_async.journal import Submission
 from qrt_async.listing import Listing
 from qrt_async.models.jobs import (
     CancelOutcome,
@@ -37,22 +30,18 @@ from qrt_async.models.jobs import (
     Program,
 )
 from qrt_async.models.results import PrimitiveResult
-from qrt_async.options import PollPolicy
-from qrt_async.wire import decisions, results
+from qrt_async.options import CallOptions, OnCancel, SubmitOptions
+from qrt_async.regardless import regardless
+from qrt_async.retrieval import Retrieval
+from qrt_async.submission import Submissions, Ticket
+from qrt_async.watcher import End
 from qrt_async.wire import jobs as wire
+from qrt_async.wire import results
 from qrt_async.wire.paging import JobPager
 
 R = TypeVar("R")
 
-_BAD_ENDS: dict[JobStatus, type[JobError]] = {
-    JobStatus.FAILED: JobFailed,
-    JobStatus.CANCELLED: JobCancelled,
-    JobStatus.RAN_TOO_LONG: JobRanTooLong,
-}
-
-_SESSION_CLOSED = 1217
 _JOB_NOT_FOUND = 1291
-_LATE_RESULT_LOOKS = 5
 _ANY_PRIMITIVE: Program[PrimitiveResult[Any]] = Program("", results.primitive)
 
 
@@ -61,18 +50,43 @@ class Jobs:
     """Submits jobs, lists them, and makes handles on those that exist."""
 
     _engine: Engine
-    _poll: PollPolicy
+    _submissions: Submissions
+    _retrieval: Retrieval
 
-    async def submit(self, request: JobRequest[R]) -> Job[R]:
-        """Submit one job and return the handle on it; what the service remarks becomes a `ServiceWarning`."""
-        submitted = await self._engine.run(wire.create(self._engine.account.dialect, request))
-        for message in submitted.messages:
-            self._engine.notices.tell(message)
-        return self.handle(submitted.id, request.program)
+    async def submit(
+        self,
+        request: JobRequest[R],
+        *,
+        run_id: str | None = None,
+        positions: Sequence[int] = (),
+        **how: Unpack[SubmitOptions],
+    ) -> Job[R]:
+        """Submit one job, once, and return the handle on it; what the service remarks becomes a `ServiceWarning`."""
+        ticket = await self._submissions.submit(request, run_id=run_id, positions=positions, **how)
+        return Job(
+            ticket,
+            request.program,
+            self._engine,
+            self._retrieval,
+            private=request.private,
+            in_session=request.session_id is not None,
+            on_cancel=how.get("on_cancel", "detach"),
+        )
 
-    def handle(self, job_id: str, program: Program[R]) -> Job[R]:
+    def handle(self, job_id: str, program: Program[R], *, private: bool = False) -> Job[R]:
         """Return a handle on a job that exists; nothing is sent."""
-        return Job(job_id, program, self._engine, self._poll)
+        return Job(Ticket("", job_id), program, self._engine, self._retrieval, private=private)
+
+    def rejoin(self, submission: Submission, program: Program[R]) -> Job[R]:
+        """Return a handle on the job of a submission that the journal knows; nothing is sent."""
+        return Job(
+            Ticket(submission.tag, str(submission.job_id)),
+            program,
+            self._engine,
+            self._retrieval,
+            private=submission.private,
+            in_session=submission.session_id is not None,
+        )
 
     def job(self, job_id: str) -> Job[PrimitiveResult[Any]]:
         """Return a handle on a primitive's job that exists; nothing is sent."""
@@ -100,15 +114,15 @@ class Jobs:
     async def _page(self, wanted: JobFilter) -> JobPage:
         return await self._engine.run(wire.list_jobs(self._engine.account.dialect, wanted))
 
-    async def get(self, job_id: str, *, params: bool = False) -> JobDetails:
+    async def get(self, job_id: str, *, params: bool = False, **how: Unpack[CallOptions]) -> JobDetails:
         """Return how a job stands, with its inputs where `params` asks for them (``GET /jobs/{id}``)."""
-        return await self._engine.run(wire.get(job_id, params=params))
+        return await self._engine.run(wire.get(job_id, params=params), **how)
 
-    async def search_tags(self, text: str) -> tuple[str, ...]:
+    async def search_tags(self, text: str, **how: Unpack[CallOptions]) -> tuple[str, ...]:
         """Return the tags that hold `text`, 3 to 100 characters (``GET /tags``)."""
         if not 3 <= len(text) <= 100:
             raise UsageError(f"tags are searched by 3 to 100 characters, not {len(text)}")
-        return await self._engine.run(wire.search_tags(text))
+        return await self._engine.run(wire.search_tags(text), **how)
 
     async def cancel_all(
         self, *, tags: Iterable[str] = (), backend: str | None = None, session_id: str | None = None
@@ -142,63 +156,93 @@ def _is_meant(job: JobDetails, wanted: JobFilter) -> bool:
     )
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Job(Generic[R]):
     """
     A handle on one job of the service.
 
-    Its properties are plain data; whatever asks the service is a coroutine. Losing the handle, or being cancelled while
-    waiting, leaves the job alone.
+    Its properties are plain data; whatever asks the service is a coroutine. Losing the handle leaves the job alone, and
+    so does being cancelled while waiting, unless the job was submitted with ``on_cancel="cancel"``.
     """
 
-    id: str = attrs.field(on_setattr=attrs.setters.frozen)
-    _program: Program[R] = attrs.field(repr=False)
-    _engine: Engine = attrs.field(repr=False)
-    _poll: PollPolicy = attrs.field(repr=False)
-    _result: R | None = attrs.field(default=None, init=False, repr=False)
+    _ticket: Ticket
+    _program: Program[R]
+    _engine: Engine
+    _retrieval: Retrieval
+    private: bool = attrs.field(default=False, kw_only=True, on_setattr=attrs.setters.frozen)
+    _in_session: bool = attrs.field(default=False, kw_only=True, alias="in_session")
+    _on_cancel: OnCancel = attrs.field(default="detach", kw_only=True, alias="on_cancel")
+    _end: JobDetails | None = attrs.field(default=None, init=False)
+    _result: R | None = attrs.field(default=None, init=False)
 
-    async def details(self) -> JobDetails:
+    def __repr__(self) -> str:
+        return f"Job(id={self.id!r})"
+
+    @property
+    def id(self) -> str:
+        """
+        The service's id of the job.
+
+        It changes only where one submission had led to two jobs, and the other one is kept.
+        """
+        return self._ticket.job_id
+
+    def on_end(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called once when a wait here has seen the job's end."""
+        self._ticket.on_end = tell
+
+    @property
+    def tag(self) -> str | None:
+        """The tag of this submission, by which the job can be found; None for a handle made from an id."""
+        return self._ticket.tag or None
+
+    async def details(self, **how: Unpack[CallOptions]) -> JobDetails:
         """Ask the service how the job stands (``GET /jobs/{id}``)."""
-        return await self._engine.run(wire.get(self.id))
+        return await self._engine.run(wire.get(self.id), **how)
 
-    async def status(self) -> JobStatus:
+    async def status(self, **how: Unpack[CallOptions]) -> JobStatus:
         """Ask the service for the job's status alone."""
-        return (await self.details()).status
+        return (await self.details(**how)).status
 
-    async def params(self) -> Mapping[str, Any]:
+    async def params(self, **how: Unpack[CallOptions]) -> Mapping[str, Any]:
         """Ask the service for the job's inputs, empty for a private job (``GET /jobs/{id}``)."""
-        return (await self._engine.run(wire.get(self.id, params=True))).params or {}
+        return (await self._engine.run(wire.get(self.id, params=True), **how)).params or {}
 
-    async def metrics(self) -> JobMetrics:
+    async def metrics(self, **how: Unpack[CallOptions]) -> JobMetrics:
         """Ask the service what the job took (``GET /jobs/{id}/metrics``)."""
-        return await self._engine.run(wire.metrics(self.id))
+        return await self._engine.run(wire.metrics(self.id), **how)
 
-    async def logs(self) -> str:
+    async def logs(self, **how: Unpack[CallOptions]) -> str:
         """Return the job's log, empty where the service has none, as before the job's end (``GET /jobs/{id}/logs``)."""
         try:
-            return await self._engine.run(wire.logs(self.id))
+            return await self._engine.run(wire.logs(self.id), **how)
         except NotFound as error:
             if error.code == _JOB_NOT_FOUND:
                 raise
             return ""
 
-    async def interim_results(self) -> str | None:
+    async def interim_results(self, **how: Unpack[CallOptions]) -> str | None:
         """Return what the job has given so far, as text, on the legacy platform alone; None where that is nothing."""
-        return await self._engine.run(wire.interim_results(self.id))
+        return await self._engine.run(wire.interim_results(self.id), **how)
 
-    async def transpiled_circuits(self) -> str:
+    async def transpiled_circuits(self, **how: Unpack[CallOptions]) -> str:
         """
         Return the address of a document with the circuits as they ran.
 
         Only versions before 2026-02-01 have it; the address is signed for a short time and needs no credential.
         """
-        return await self._engine.run(wire.transpiled_circuits(self.id))
+        return await self._engine.run(wire.transpiled_circuits(self.id), **how)
 
-    async def set_tags(self, tags: Iterable[str]) -> None:
-        """Replace all tags of the job (``PUT /jobs/{id}/tags``)."""
-        await self._engine.run(wire.replace_tags(self.id, pub_rules.tags(tags)))
+    async def set_tags(self, tags: Iterable[str], **how: Unpack[CallOptions]) -> None:
+        """
+        Replace the tags of the job (``PUT /jobs/{id}/tags``).
 
-    async def delete(self) -> None:
+        The tag by which the submission is known stays beside them.
+        """
+        own = (self._ticket.tag,) if self._ticket.tag else ()
+        await self._engine.run(wire.replace_tags(self.id, (*own, *pub_rules.tags(tags))), **how)
+
+    async def delete(self, **how: Unpack[CallOptions]) -> None:
         """
         Delete the job and its data (``DELETE /jobs/{id}``).
 
@@ -206,26 +250,55 @@ class Job(Generic[R]):
             ApiError: the job is not over yet.
 
         """
-        await self._engine.run(wire.delete(self.id))
+        await self._engine.run(wire.delete(self.id), **how)
+
+    async def events(self) -> AsyncIterator[JobDetails]:
+        """
+        Yield the job's details with each change of status that is seen, its end as the last.
+
+        States between two looks are missed; the end never is.
+        """
+        async with aclosing(self._retrieval.events(self._ticket, in_session=self._in_session)) as seen:
+            async for details in seen:
+                yield details
+
+    def notify(self, tell: Callable[[End], None]) -> Callable[[], None]:
+        """
+        Have `tell` called once, when the job is over, with its details or with the error that :meth:`wait` would raise.
+
+        This costs no task for each job. The returned function ends the waiting.
+        """
+
+        def ended(how: End) -> None:
+            if not isinstance(how, QrtError):
+                self._end = how
+                self._ticket.has_ended()
+            tell(how)
+
+        return self._retrieval.notify(self._ticket, ended, in_session=self._in_session)
 
     async def wait(self, timeout: float | None = None) -> JobDetails:
         """
         Wait until the job is over, however it ends, and return its details.
 
+        Failures of network and service that pass are outlived until the deadline.
+
         Raises:
             WaitTimeout: `timeout` seconds have passed; the job goes on.
-            UnknownJobStatus: the service used a word that this version does not know.
+            UnknownJobStatus: the service used a word that this version does not know, and does not list the job as
+                pending.
 
         """
-        deadline = self._deadline(timeout)
-        delays = decisions.poll_delays(self._poll, self._engine.rng)
-        while True:
-            details = await self.details()
-            if details.status.final:
-                return details
-            if not details.status.known:
-                raise UnknownJobStatus(self.id, details.status)
-            await self._pause(next(delays), deadline)
+        deadline = self._retrieval.deadline(timeout)
+        if self._end is not None:
+            return self._end
+        try:
+            self._end = await self._retrieval.wait(self._ticket, deadline, in_session=self._in_session)
+        except asyncio.CancelledError:
+            if self._on_cancel == "cancel":
+                await regardless(self._give_up())
+            raise
+        return self._end
 
     async def result(self, timeout: float | None = None) -> R:
         """
@@ -236,51 +309,25 @@ class Job(Generic[R]):
             JobCancelled: somebody cancelled the job.
             JobRanTooLong: the job was stopped at its time limit.
             WaitTimeout: `timeout` seconds have passed; the job goes on.
-            ResultNotAvailable: the job is completed, but there is no result to be had.
+            ResultNotAvailable: the job is completed, but there is no result to be had; `PrivateResultLost` where a
+                private one was cut on its way.
 
         """
         if self._result is None:
-            deadline = self._deadline(timeout)
+            deadline = self._retrieval.deadline(timeout)
             details = await self.wait(timeout)
-            if details.status in _BAD_ENDS:
-                raise _bad_end(details)
-            self._result = await self._fetch(deadline)
+            self._result = await self._retrieval.fetch(details, self._program, deadline, private=self.private)
+            await self._retrieval.settled(self._ticket, details)
         return self._result
 
-    async def cancel(self) -> bool:
+    async def cancel(self, **how: Unpack[CallOptions]) -> bool:
         """Cancel the job; return False where it was over already (``POST /jobs/{id}/cancel``)."""
         try:
-            await self._engine.run(wire.cancel(self.id))
+            await self._engine.run(wire.cancel(self.id), **how)
         except Conflict:
             return False
         return True
 
-    async def _fetch(self, deadline: Deadline) -> R:
-        """Fetch the result, which for a moment may lag behind the status."""
-        delays = decisions.poll_delays(self._poll, self._engine.rng)
-        for _ in range(_LATE_RESULT_LOOKS):
-            found = await self._engine.run(wire.results(self.id, self._program.decode))
-            if found is not None:
-                return found
-            await self._pause(next(delays), deadline)
-        raise ResultNotAvailable(self.id)
-
-    def _deadline(self, timeout: float | None) -> Deadline:
-        return Deadline.after(self._engine.clock, self._poll.max_wait if timeout is None else timeout)
-
-    async def _pause(self, delay: float, deadline: Deadline) -> None:
-        remaining = deadline.remaining()
-        if remaining <= 0:
-            raise WaitTimeout(f"job {self.id} is not over yet; it goes on, and waiting can be taken up again")
-        await self._engine.clock.sleep(min(delay, remaining))
-
-
-def _bad_end(details: JobDetails) -> JobError:
-    kind = SessionClosed if details.code == _SESSION_CLOSED else _BAD_ENDS[details.status]
-    return kind(
-        details.id,
-        details.status.value,
-        reason=details.reason,
-        code=details.code,
-        solution=details.solution,
-    )
+    async def _give_up(self) -> None:
+        with suppress(QrtError):
+            await self.cancel(timeout=self._engine.timeouts.closing)

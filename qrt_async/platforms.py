@@ -8,7 +8,7 @@ import attrs
 
 from qrt_async.errors import InvalidAccount
 from qrt_async.models.tokens import Token
-from qrt_async.secret import Secret
+from qrt_async.secret import Secret, masked
 from qrt_async.wire import auth
 from qrt_async.wire.call import Call, Host
 from qrt_async.wire.dialect import Dialect, Platform
@@ -87,7 +87,7 @@ def token_headers(dialect: Dialect, token: Token) -> Mapping[str, str]:
     if dialect.platform is Platform.LEGACY:
         return {"x-access-token": token.secret.reveal()}
     return {
-        "Authorization": f"Bearer {token.secret.reveal()}",
+        "Authorization": masked(f"Bearer {token.secret.reveal()}"),
         "Service-CRN": str(dialect.instance),
         "IBM-API-Version": dialect.api_version,
     }
@@ -95,9 +95,9 @@ def token_headers(dialect: Dialect, token: Token) -> Mapping[str, str]:
 
 def cloud_headers(token: Token) -> Mapping[str, str]:
     """Return the headers that show a token to IBM Cloud's own services, which know nothing of instances."""
-    return {"Authorization": f"Bearer {token.secret.reveal()}"}
+    return {"Authorization": masked(f"Bearer {token.secret.reveal()}")}
 
 
 def transpiler_headers(secret: Secret) -> Mapping[str, str]:
     """Return the headers for the transpiler service, which takes the long-lived token and no other."""
-    return {"Authorization": f"Bearer {secret.reveal()}"}
+    return {"Authorization": masked(f"Bearer {secret.reveal()}")}

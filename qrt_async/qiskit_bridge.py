@@ -28,8 +28,8 @@ try:
     from qiskit.primitives.containers.sampler_pub import SamplerPub as QiskitSamplerPub
     from qiskit.quantum_info import PauliLindbladMap as QiskitPauliLindbladMap
     from qiskit.quantum_info import PauliList
-except ImportError as error:
-    raise MissingExtra("this needs Qiskit: pip install 'qrt-async[transpile]'") from error
+except ImportError as _missing:
+    raise MissingExtra("this needs Qiskit: pip install 'qrt-async[transpile]'") from _missing
 
 if TYPE_CHECKING:
     from qiskit.primitives.containers import BindingsArray

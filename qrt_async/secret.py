@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import attrs
+
+T = TypeVar("T", str, bytes)
+
+
+class _MaskedText(str):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class _MaskedBytes(bytes):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "b'***'"
+
+
+def masked(value: T) -> T:
+    """Return the same text or bytes for a request, which show as ``***`` where a traceback prints local variables."""
+    return _MaskedText(value) if isinstance(value, str) else _MaskedBytes(value)
 
 
 @attrs.frozen(repr=False)
@@ -13,7 +36,7 @@ class Secret:
 
     def reveal(self) -> str:
         """Return the text itself, to be put into a request and nowhere else."""
-        return self._text
+        return masked(self._text)
 
     def __repr__(self) -> str:
         return "Secret('***')"

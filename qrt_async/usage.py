@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from typing import Unpack
 
 import attrs
 
@@ -22,6 +23,7 @@ from qrt_async.models.usage import (
     WorkloadFilter,
     WorkloadPage,
 )
+from qrt_async.options import CallOptions
 from qrt_async.wire import usage as wire
 from qrt_async.wire.dialect import Platform
 from qrt_async.wire.paging import next_cursor
@@ -35,26 +37,26 @@ class OwnInstance:
 
     _engine: Engine
 
-    async def get(self) -> Instance:
+    async def get(self, **how: Unpack[CallOptions]) -> Instance:
         """Return its plan, backends and limits (``GET /instance``)."""
-        return await self._engine.run(wire.instance())
+        return await self._engine.run(wire.instance(), **how)
 
-    async def usage(self) -> InstanceUsage:
+    async def usage(self, **how: Unpack[CallOptions]) -> InstanceUsage:
         """
         Return what it used in this period (``GET /instances/usage``).
 
         Where its limit is reached, a `ServiceWarning` says so, once: jobs are still accepted, and wait.
         """
-        found = await self._engine.run(wire.instance_usage())
+        found = await self._engine.run(wire.instance_usage(), **how)
         if found.limit_reached:
             self._engine.notices.tell("the instance has reached its usage limit: jobs are accepted, and wait")
         return found
 
-    async def limit(self) -> float | None:
+    async def limit(self, **how: Unpack[CallOptions]) -> float | None:
         """Return the limit that its owner set, in seconds, None where there is none."""
-        return await self._engine.run(wire.limit())
+        return await self._engine.run(wire.limit(), **how)
 
-    async def set_limit(self, seconds: int | None) -> None:
+    async def set_limit(self, seconds: int | None, **how: Unpack[CallOptions]) -> None:
         """
         Set or (None) remove the limit (``PUT /instances/configuration``).
 
@@ -64,7 +66,7 @@ class OwnInstance:
         """
         if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0):
             raise InvalidOption(f"a limit is a whole number of seconds of at least 0, or None, not {seconds!r}")
-        await self._engine.run(wire.set_limit(seconds))
+        await self._engine.run(wire.set_limit(seconds), **how)
 
 
 @attrs.frozen
@@ -73,9 +75,11 @@ class Accounts:
 
     _engine: Engine
 
-    async def get(self, account_id: str | None = None, *, plan_id: str | None = None) -> AccountPlans:
+    async def get(
+        self, account_id: str | None = None, *, plan_id: str | None = None, **how: Unpack[CallOptions]
+    ) -> AccountPlans:
         """Return an account's plans (``GET /accounts/{id}``); without an id those of the instance's account."""
-        return await self._engine.run(wire.account(account_id or self._own(), plan_id=plan_id))
+        return await self._engine.run(wire.account(account_id or self._own(), plan_id=plan_id), **how)
 
     def _own(self) -> str:
         fields = self._engine.account.instance.split(":")
@@ -96,22 +100,24 @@ class Workloads:
         if not 1 <= chosen.limit <= 50:
             raise InvalidOption(f"limit is a whole number from 1 to 50, not {chosen.limit!r}")
 
-        async def items() -> AsyncIterator[Workload]:
-            cursor: str | None = None
-            before: set[str] = set()
-            seen: set[str] = set()
-            while True:
-                page = await self._engine.run(wire.workloads(chosen, cursor=cursor))
-                for workload in page.workloads:
-                    if workload.id not in seen:
-                        seen.add(workload.id)
-                        yield workload
-                cursor = next_cursor(page.next_href, before)
-                if cursor is None or not page.workloads:
-                    return
-                before.add(cursor)
+        return Listing(lambda: self._engine.run(wire.workloads(chosen)), lambda: all_workloads(self._engine, chosen))
 
-        return Listing(lambda: self._engine.run(wire.workloads(chosen)), items)
+
+async def all_workloads(engine: Engine, wanted: WorkloadFilter) -> AsyncGenerator[Workload]:
+    """Yield every workload that is wanted, each once."""
+    cursor: str | None = None
+    before: set[str] = set()
+    seen: set[str] = set()
+    while True:
+        page = await engine.run(wire.workloads(wanted, cursor=cursor))
+        for workload in page.workloads:
+            if workload.id not in seen:
+                seen.add(workload.id)
+                yield workload
+        cursor = next_cursor(page.next_href, before)
+        if cursor is None or not page.workloads:
+            return
+        before.add(cursor)
 
 
 @attrs.frozen
@@ -120,23 +126,27 @@ class Analytics:
 
     _engine: Engine
 
-    async def usage(self, wanted: AnalyticsFilter | None = None) -> UsageTotals:
+    async def usage(self, wanted: AnalyticsFilter | None = None, **how: Unpack[CallOptions]) -> UsageTotals:
         """Return one total (``GET /analytics/usage``)."""
-        return await self._engine.run(wire.analytics(wanted or AnalyticsFilter()))
+        return await self._engine.run(wire.analytics(wanted or AnalyticsFilter()), **how)
 
-    async def grouped(self, group_by: str, wanted: AnalyticsFilter | None = None) -> tuple[UsageTotals, ...]:
+    async def grouped(
+        self, group_by: str, wanted: AnalyticsFilter | None = None, **how: Unpack[CallOptions]
+    ) -> tuple[UsageTotals, ...]:
         """Return a total for each instance, backend, user, plan or subscription (``GET /analytics/usage_grouped``)."""
         if group_by not in _GROUPS:
             raise InvalidOption(f"group_by is one of {', '.join(_GROUPS)}, not {group_by!r}")
-        return await self._engine.run(wire.analytics_grouped(wanted or AnalyticsFilter(), group_by))
+        return await self._engine.run(wire.analytics_grouped(wanted or AnalyticsFilter(), group_by), **how)
 
-    async def by_date(self, wanted: AnalyticsFilter | None = None) -> tuple[UsageTotals, ...]:
+    async def by_date(
+        self, wanted: AnalyticsFilter | None = None, **how: Unpack[CallOptions]
+    ) -> tuple[UsageTotals, ...]:
         """Return a total for each instance and interval (``GET /analytics/usage_grouped_by_date``)."""
-        return await self._engine.run(wire.analytics_by_date(wanted or AnalyticsFilter(), "instance"))
+        return await self._engine.run(wire.analytics_by_date(wanted or AnalyticsFilter(), "instance"), **how)
 
-    async def filters(self, *instances: str) -> AnalyticsValues:
+    async def filters(self, *instances: str, **how: Unpack[CallOptions]) -> AnalyticsValues:
         """Return what can be filtered by (``GET /analytics/filters``)."""
-        return await self._engine.run(wire.analytics_filters(instances))
+        return await self._engine.run(wire.analytics_filters(instances), **how)
 
 
 @attrs.frozen
@@ -145,15 +155,15 @@ class LegacyOnly:
 
     _engine: Engine
 
-    async def usage(self) -> LegacyUsage:
+    async def usage(self, **how: Unpack[CallOptions]) -> LegacyUsage:
         """Return what the user's instances used (``GET /usage``)."""
         self._check()
-        return await self._engine.run(wire.legacy_usage())
+        return await self._engine.run(wire.legacy_usage(), **how)
 
-    async def me(self) -> LegacyProfile:
+    async def me(self, **how: Unpack[CallOptions]) -> LegacyProfile:
         """Return the user's address and instances (``GET /users/me``)."""
         self._check()
-        return await self._engine.run(wire.legacy_profile())
+        return await self._engine.run(wire.legacy_profile(), **how)
 
     def _check(self) -> None:
         if self._engine.account.platform is not Platform.LEGACY:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import resource
 import signal
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from qrt_async.emulator.devices import UnknownDeviceError, available
 from qrt_async.emulator.extras import MissingExtraError, require
 from qrt_async.emulator.plans import PLANS, REGIONS
-from qrt_async.emulator.settings import Settings
+from qrt_async.emulator.settings import ClockKind, Settings
 from qrt_async.emulator.store import StateFileError
 
 if TYPE_CHECKING:
@@ -90,8 +91,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--known-500s", action="store_true", help="answer with an internal error where the service is known to"
     )
+    _add_adversity(parser)
     parser.add_argument("--until-stdin-closes", action="store_true", help=argparse.SUPPRESS)
     return parser
+
+
+def _add_adversity(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("time and adversity")
+    group.add_argument(
+        "--clock",
+        choices=[kind.value for kind in ClockKind],
+        default=ClockKind.REAL.value,
+        help="whose time it lives by: the machine's, its own that moves when told, or whenever all wait (real)",
+    )
+    for option, what in (("--queue-seconds", "wait in the queue"), ("--run-seconds", "take the device")):
+        group.add_argument(
+            option,
+            type=_seconds,
+            action="append",
+            default=[],
+            metavar="[BACKEND=]N",
+            help=f"how long jobs {what}, on one backend or on all (repeatable)",
+        )
+    group.add_argument("--token-lifetime", type=_lifetime, metavar="N", help="how many seconds tokens live")
+    group.add_argument("--quota", type=_count, metavar="N", help="refuse more than N submissions a minute of one user")
+    group.add_argument("--pending-jobs", type=_count, metavar="N", help="refuse a job when N of the user are pending")
+    group.add_argument(
+        "--refuse-beyond-usage", action="store_true", help="refuse jobs of an instance without usage left (409)"
+    )
+    group.add_argument("--record", action="store_true", help="keep the requests that arrive, for the ledger")
 
 
 def _settings(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> Settings:
@@ -116,13 +144,54 @@ def _settings(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> Se
         chosen.region,
         chosen.state,
         chosen.known_500s,
+        ClockKind(chosen.clock),
+        _by_backend(parser, chosen.queue_seconds, backends),
+        _by_backend(parser, chosen.run_seconds, backends),
+        chosen.token_lifetime,
+        chosen.quota,
+        chosen.pending_jobs,
+        chosen.refuse_beyond_usage,
+        chosen.record,
     )
+
+
+def _by_backend(
+    parser: argparse.ArgumentParser, chosen: list[tuple[str, float]], backends: tuple[str, ...]
+) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, seconds in chosen:
+        if name and name not in backends:
+            parser.error(f"a time for {name!r}, which is not one of the backends {', '.join(backends)}")
+        found.update(dict.fromkeys([name] if name else backends, seconds))
+    return found
 
 
 def _port(text: str) -> int:
     value = int(text)
     if not 0 <= value <= 65_535:
         raise argparse.ArgumentTypeError(f"{value} is not a port (0 to 65535)")
+    return value
+
+
+def _seconds(text: str) -> tuple[str, float]:
+    name, _, number = text.rpartition("=")
+    value = float(number)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{number} is not a number of seconds")
+    return name, value
+
+
+def _lifetime(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a lifetime")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a limit (1 or more)")
     return value
 
 

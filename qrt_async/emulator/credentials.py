@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -49,13 +50,18 @@ class Bearer:
 class Credentials:
     """Knows which API keys are good and which tokens live.
 
-    Without `keys` every API key is good but the empty one and those that begin with "bad".
+    Without `keys` every API key is good but the empty one and those that begin with "bad". Tokens live `lifetime`
+    seconds, None: as long as the service's.
     """
 
-    def __init__(self, keys: Collection[str], identifiers: Identifiers, clock: Clock) -> None:
+    def __init__(
+        self, keys: Collection[str], identifiers: Identifiers, clock: Clock, lifetime: float | None = None
+    ) -> None:
         self._keys = frozenset(keys)
         self._identifiers = identifiers
         self._clock = clock
+        self.access_token_seconds: float = ACCESS_TOKEN_SECONDS if lifetime is None else lifetime
+        self._bearer_seconds = BEARER_SECONDS if lifetime is None else lifetime
         self._access_tokens: dict[str, AccessToken] = {}
         self._bearers: dict[str, Bearer] = {}
         self._signing_key = identifiers.nonce().encode()
@@ -103,7 +109,8 @@ class Credentials:
         self._forget_expired(now.monotonic)
         issued = int(now.date.timestamp())
         token = self._jwt(key, issued)
-        bearer = Bearer(token, cloud_user(key), issued, issued + BEARER_SECONDS, now.monotonic + BEARER_SECONDS)
+        deadline = now.monotonic + self._bearer_seconds
+        bearer = Bearer(token, cloud_user(key), issued, issued + math.ceil(self._bearer_seconds), deadline)
         self._bearers[token] = bearer
         return bearer
 
@@ -118,9 +125,14 @@ class Credentials:
             raise invalid_credentials()
         return bearer.user_id
 
+    def revoke(self) -> None:
+        """End all tokens before their time."""
+        self._access_tokens.clear()
+        self._bearers.clear()
+
     def _access_token(self, secret: str) -> AccessToken | None:
         token = self._access_tokens.get(secret)
-        if token is None or self._clock.monotonic() - token.created.monotonic >= ACCESS_TOKEN_SECONDS:
+        if token is None or self._clock.monotonic() - token.created.monotonic >= self.access_token_seconds:
             return None
         return token
 
@@ -140,7 +152,7 @@ class Credentials:
             "sub": user,
             "account": {"valid": True, "bss": account_of(user)},
             "iat": issued,
-            "exp": issued + BEARER_SECONDS,
+            "exp": issued + math.ceil(self._bearer_seconds),
             "iss": _ISSUER,
             "grant_type": "urn:ibm:params:oauth:grant-type:apikey",
             "scope": "ibm openid",

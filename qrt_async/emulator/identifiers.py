@@ -18,12 +18,12 @@ class Identifiers:
     """Makes all ids from one seed; every kind draws from a stream of its own.
 
     Separate streams keep the ids of jobs the same when a run has one more refusal (and so one more trace id)
-    than the run before.
+    than the run before. `root` is the seed, or what stands in its place.
     """
 
     def __init__(self, seed: int | None = None) -> None:
         root = random.SystemRandom().getrandbits(64) if seed is None else seed
-        self._root = root
+        self.root: int = root
         self._jobs = _stream(root, "jobs")
         self._sessions = _stream(root, "sessions")
         self._tasks = _stream(root, "tasks")
@@ -72,7 +72,7 @@ class Identifiers:
     def work_seed(self) -> int:
         """Give the seed of the next job or task: it depends on the emulator's seed and its number only."""
         self._works += 1
-        digest = hashlib.sha256(f"{self._root}:work:{self._works}".encode()).digest()
+        digest = hashlib.sha256(f"{self.root}:work:{self._works}".encode()).digest()
         return int.from_bytes(digest[:4], "big") >> 1  # Aer and Qiskit take 31 bits
 
 

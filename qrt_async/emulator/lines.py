@@ -28,6 +28,8 @@ class Line:
         self._waiting: deque[Job] = deque()
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._taken: dict[str, Job] = {}
+        self._open = asyncio.Event()
+        self._open.set()
 
     @property
     def length(self) -> int:
@@ -45,6 +47,18 @@ class Line:
         self._waiting.append(job)
         self._fill()
 
+    def pause(self, *, paused: bool) -> None:
+        """Let no further job begin, or go on."""
+        if paused:
+            self._open.clear()
+        else:
+            self._open.set()
+            self._fill()
+
+    async def opened(self) -> None:
+        """Wait until jobs may begin."""
+        await self._open.wait()
+
     def drop(self, job: Job) -> None:
         """Stop the execution of a job that reached its end otherwise; one still waiting is passed over."""
         if lane := self._lanes.get(job.id):
@@ -59,7 +73,7 @@ class Line:
         await asyncio.gather(*lanes, return_exceptions=True)
 
     def _fill(self) -> None:
-        while self._waiting and len(self._lanes) < LANES:
+        while self._open.is_set() and self._waiting and len(self._lanes) < LANES:
             job = self._waiting.popleft()
             if job.status is JobStatus.QUEUED:
                 lane = asyncio.create_task(self._run(job), name=f"job {job.id}")

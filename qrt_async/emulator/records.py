@@ -50,6 +50,27 @@ class JobStatus(StrEnum):
         return self not in (JobStatus.QUEUED, JobStatus.RUNNING)
 
 
+class Availability(StrEnum):
+    """Whether a backend runs jobs, in the service's spelling."""
+
+    ONLINE = "online"
+    PAUSED = "paused"
+    OFFLINE = "offline"
+
+
+@attrs.frozen
+class Condition:
+    """How a backend is, and why."""
+
+    availability: Availability = Availability.ONLINE
+    reason: str = ""
+
+    @property
+    def online(self) -> bool:
+        """Tell whether it runs jobs."""
+        return self.availability is Availability.ONLINE
+
+
 @attrs.frozen
 class Reason:
     """Why a job failed: `text`, the registry's `code`, what to do, and what a crash left behind."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from qrt_async.emulator import lifecycle
-from qrt_async.emulator.records import Platform
+from qrt_async.emulator.records import Availability, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qrt_async.emulator.clock import Instant
     from qrt_async.emulator.credentials import AccessToken, Bearer
     from qrt_async.emulator.devices import Device
-    from qrt_async.emulator.records import Job, JobPage, Session
+    from qrt_async.emulator.records import Condition, Job, JobPage, Session
     from qrt_async.emulator.refusals import Refusal
 
 VERSIONS: dict[str, str | None] = {  # IBM-API-Version -> the day it ends, where one is known
@@ -140,9 +140,12 @@ def versions() -> dict[str, Any]:
 # backends
 
 
-def device(name: str, snapshot: Device, queue_length: int, waits: Sequence[float] | None) -> dict[str, Any]:
+def device(
+    name: str, snapshot: Device, condition: Condition, queue_length: int, waits: Sequence[float] | None
+) -> dict[str, Any]:
     """Give one element of `GET /backends` in its object form; `waits` are the queue times to sum up, if asked for."""
-    row = {"name": name, "status": {"name": "online"}, "queue_length": queue_length, **_facts(snapshot)}
+    status = {"name": condition.availability} | given(reason=condition.reason or None)
+    row = {"name": name, "status": status, "queue_length": queue_length, **_facts(snapshot)}
     if waits is not None:
         ordered = sorted(waits) or [0.0]
         last = len(ordered) - 1
@@ -154,12 +157,12 @@ def device(name: str, snapshot: Device, queue_length: int, waits: Sequence[float
     return row
 
 
-def device_status(snapshot: Device, queue_length: int) -> dict[str, Any]:
+def device_status(snapshot: Device, condition: Condition, queue_length: int) -> dict[str, Any]:
     """Give the reply of `GET /backends/{id}/status`."""
     return {
-        "state": True,
-        "status": "active",
-        "message": "",
+        "state": condition.availability is not Availability.OFFLINE,
+        "status": "active" if condition.online else condition.availability,
+        "message": condition.reason,
         "length_queue": queue_length,
         "backend_version": snapshot.version,
     }

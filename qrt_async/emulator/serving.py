@@ -11,7 +11,10 @@ from aiohttp import web
 
 from qrt_async.emulator import devices
 from qrt_async.emulator.clock import Instant, RealClock
+from qrt_async.emulator.pool import StillPool
+from qrt_async.emulator.settings import ClockKind
 from qrt_async.emulator.store import Store
+from qrt_async.emulator.virtual_clock import VirtualClock
 from qrt_async.emulator.web.app import application
 from qrt_async.emulator.workers import Workers
 from qrt_async.emulator.world import World
@@ -52,7 +55,10 @@ async def serve(settings: Settings, port: int = 0) -> AsyncGenerator[Served, Non
 async def prepare(settings: Settings, pool: Pool, clock: Clock | None = None) -> World:
     """Build the world of `settings`, with what its state file holds; its jobs begin to run with `pool`."""
     snapshots = await asyncio.to_thread(_load, settings.backends)
-    clock = clock or RealClock()
+    if clock is None:
+        clock = _clock(settings.clock)
+    if isinstance(clock, VirtualClock):
+        pool = StillPool(pool, clock)
     if settings.state is None:
         return World(snapshots, pool, settings=settings, clock=clock)
     store = await asyncio.to_thread(Store.open, settings.state)
@@ -74,6 +80,10 @@ async def listen(world: World, port: int = 0) -> AsyncGenerator[str, None]:
             await runner.cleanup()
         finally:
             await world.close()
+
+
+def _clock(kind: ClockKind) -> Clock:
+    return RealClock() if kind is ClockKind.REAL else VirtualClock(automatic=kind is ClockKind.AUTO)
 
 
 def _load(names: tuple[str, ...]) -> dict[str, devices.Device]:

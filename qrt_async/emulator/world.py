@@ -6,35 +6,37 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
+
 from qrt_async.emulator import lifecycle
+from qrt_async.emulator.admission import Admission, refuse_outsider
 from qrt_async.emulator.alarms import Alarms
+from qrt_async.emulator.books import Books
 from qrt_async.emulator.clock import Instant, RealClock
 from qrt_async.emulator.credentials import Credentials
+from qrt_async.emulator.fates import End, conclude, meet
+from qrt_async.emulator.faults import Faults
 from qrt_async.emulator.identifiers import Identifiers
 from qrt_async.emulator.instances import Instances
 from qrt_async.emulator.ledger import Ledger, charge_for
 from qrt_async.emulator.lines import Line
-from qrt_async.emulator.records import (
-    Job,
-    JobPage,
-    JobStatus,
-    Platform,
-    Reason,
-    Session,
-    SessionState,
-)
-from qrt_async.emulator.refusals import Refusal, bad_body, unknown_backend, unknown_job, unknown_session
+from qrt_async.emulator.records import Condition, Job, JobPage, JobStatus, Platform, Session
+from qrt_async.emulator.refusals import Refusal, unknown_backend, unknown_job, unknown_session
 from qrt_async.emulator.settings import Settings
+from qrt_async.emulator.shared_circuits import SharedCircuits
 from qrt_async.emulator.transpiler import Errands, Transpiler, run_safely
-from qrt_async.emulator.work import Failed, PrimitiveWork
+from qrt_async.emulator.virtual_clock import VirtualClock
+from qrt_async.emulator.work import Done, PrimitiveWork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime
 
     from qrt_async.emulator.alarms import Alarm
     from qrt_async.emulator.clock import Clock
     from qrt_async.emulator.devices import Device
+    from qrt_async.emulator.fates import Fate
+    from qrt_async.emulator.faults import Injected
     from qrt_async.emulator.lifecycle import Deadline
     from qrt_async.emulator.pool import Pool
     from qrt_async.emulator.records import JobOrder, JobQuery, SessionOrder, Tenant
@@ -64,25 +66,33 @@ class World:
         self.clock: Clock = clock or RealClock()
         self.started: datetime = self.clock.now()
         self.identifiers: Identifiers = Identifiers(self.settings.seed)
-        self.credentials: Credentials = Credentials(self.settings.api_keys, self.identifiers, self.clock)
+        self.credentials: Credentials = Credentials(
+            self.settings.api_keys, self.identifiers, self.clock, self.settings.token_lifetime
+        )
         self.devices: Mapping[str, Device] = devices
+        self.conditions: dict[str, Condition] = dict.fromkeys(devices, Condition())
         self.ledger: Ledger = Ledger()
+        self.books: Books = Books(record=self.settings.record)
         self.instances: Instances = Instances(self.settings.plan, self.settings.region, self.ledger, self.clock)
+        self.admission: Admission = Admission(self.settings, self.instances, self.clock)
+        self.faults: Faults = Faults(self.identifiers.root, self.clock)
         self._pool = pool
         self._store = store
-        self._alarms = Alarms(self.clock)
+        # what may happen later waits for time, and does not make it pass
+        self._alarms = Alarms(self.clock.patient if isinstance(self.clock, VirtualClock) else self.clock)
         self._lines = {name: Line(self._execute) for name in devices}
         self._jobs: dict[Tenant, dict[str, Job]] = {}
         self._waiting_for_usage: dict[str, Job] = {}
-        self._shared: dict[str, Job] = {}
+        self._fates: dict[str, Fate] = {}
         self._sessions: dict[str, Session] = {}
         self._session_alarms: dict[str, Alarm] = {}
-        self._errands = Errands()
-        self.transpiler: Transpiler = Transpiler(pool, self.identifiers, self._errands)
+        self.errands: Errands = Errands()
+        self.transpiler: Transpiler = Transpiler(pool, self.identifiers, self.errands)
+        self.shared_circuits: SharedCircuits = SharedCircuits(self.identifiers)
 
     def warm(self) -> None:
         """Begin to start the workers, without waiting for them."""
-        self._errands.begin(self._pool.warm(), "warm the workers")
+        self.errands.begin(self._pool.warm(), "warm the workers")
 
     def remember(self, remembered: Remembered) -> None:
         """Take over what an earlier emulator left; its unfinished jobs are queued again."""
@@ -93,6 +103,7 @@ class World:
         self._sessions.update((session.id, session) for session in remembered.sessions)
         for job in remembered.jobs:
             self._jobs.setdefault(job.tenant, {})[job.id] = job
+            self.books.enter(job)
             if not job.status.final:
                 lifecycle.queue(job, self._session_of(job))
                 self._line_up(job)
@@ -104,7 +115,7 @@ class World:
         await self._alarms.close()
         for line in self._lines.values():
             await line.close()
-        await self._errands.close()
+        await self.errands.close()
         await self._pool.close()
         if self._store is not None:
             await asyncio.to_thread(self._store.close)
@@ -118,18 +129,24 @@ class World:
         except KeyError:
             raise unknown_backend(name) from None
 
+    def set_condition(self, name: str, condition: Condition) -> None:
+        """Say how a backend is; unless it is online, no job begins there."""
+        self.device(name)
+        self.conditions[name] = condition
+        self._lines[name].pause(paused=not condition.online)
+
     def queue_length(self, name: str) -> int:
         """Give how many jobs of all tenants are queued or running on a backend."""
         return self._lines[name].length
 
     # jobs
 
-    def submit(self, tenant: Tenant, order: JobOrder, caller: str = "") -> Job:
-        """Queue a job (`POST /jobs`); `caller` is what it said in `X-Qx-Client-Application`."""
+    def submit(self, tenant: Tenant, order: JobOrder, caller: str = "", fate: Fate | None = None) -> Job:
+        """Queue a job (`POST /jobs`); `caller` is what it said in `X-Qx-Client-Application`, `fate` how it ends."""
         self.device(order.backend)
         session = self._session_for(tenant, order)
         jobs = self._jobs.setdefault(tenant, {})
-        self._refuse_too_many(tenant, jobs.values())
+        self.admission.refuse_beyond_limits(tenant, jobs.values())
         job = Job(
             id=_fresh(self.identifiers.job, jobs),
             tenant=tenant,
@@ -141,10 +158,13 @@ class World:
             caller=caller,
         )
         jobs[job.id] = job
+        self.books.enter(job)
         lifecycle.queue(job, session)
         if self._store is not None:
             self._store.add_job(job, self.identifiers.works)
         self._watch(session)
+        if fate is not None:
+            self._doom(job, fate)
         self._line_up(job)
         return job
 
@@ -159,31 +179,20 @@ class World:
         """Give all of the tenant's jobs, the oldest first."""
         return tuple(self._jobs.get(tenant, {}).values())
 
-    def list_jobs(self, tenant: Tenant, query: JobQuery) -> JobPage:
-        """Give the tenant's jobs that `query` admits, a page of them (`GET /jobs`)."""
+    def list_jobs(self, tenant: Tenant, query: JobQuery, lag: Injected | None = None) -> JobPage:
+        """Give the tenant's jobs that `query` admits and `lag` does not hide, a page of them (`GET /jobs`)."""
         jobs = self._jobs.get(tenant, {})
         in_order = jobs.values() if query.oldest_first else reversed(jobs.values())
         found = query.select(in_order)
+        if lag is not None and lag.lags:
+            now = self.clock.monotonic()
+            found = [job for job in found if not lag.hides(job, now)]
         page = found[query.offset : query.offset + query.limit]
         return JobPage(tuple(page), len(found), query.limit, query.offset)
 
     def position(self, job: Job) -> int | None:
         """Give a queued job's place in the queue of its backend, from 1; None once it has begun."""
         return self._lines[job.order.backend].position(job)
-
-    def share_circuits(self, job: Job) -> str:
-        """Make a token with which anyone can ask for the circuits of a job."""
-        token = self.identifiers.nonce()
-        self._shared[token] = job
-        return token
-
-    def shared_circuits(self, token: str) -> tuple[str, ...]:
-        """Give the programs of the job that a token stands for, those that are text."""
-        job = self._shared.get(token)
-        if job is None:
-            raise Refusal(404, None, "There is nothing at this address.")
-        firsts = (pub[0] if isinstance(pub, list) else pub for pub in job.params.get("pubs", ()))
-        return tuple(first for first in firsts if isinstance(first, str))
 
     def cancel(self, tenant: Tenant, job_id: str) -> None:
         """End a queued or running job; a worker busy with it is stopped (`POST /jobs/{id}/cancel`)."""
@@ -214,11 +223,29 @@ class World:
         if self._store is not None:
             self._store.forget_job(job_id)
 
+    def vanish(self, job_id: str) -> None:
+        """Make a job as unknown as if it had never been; its execution stops, and nothing is charged."""
+        for jobs in self._jobs.values():
+            job = jobs.pop(job_id, None)
+            if job is not None:
+                break
+        else:
+            raise unknown_job(job_id)
+        if not job.status.final:
+            session = self._session_of(job)
+            lifecycle.cancel(job, session, Instant.of(self.clock))
+            self._drop(job)
+            self._watch(session)
+        self._waiting_for_usage.pop(job_id, None)
+        if self._store is not None:
+            self._store.forget_job(job_id)
+
     def take_results(self, tenant: Tenant, job_id: str) -> bytes | None:
         """Give the bytes of a completed job's results, a private job's only once; None if there are none."""
         job = self.job(tenant, job_id)
         body = job.body
-        if job.order.private and body is not None:
+        fate = self._fates.get(job_id)
+        if body is not None and (job.order.private or (fate is not None and fate.readable_once)):
             job.body = None
             self._keep(job)
         return body
@@ -268,6 +295,10 @@ class World:
         """Give all of the tenant's sessions, the oldest first."""
         return tuple(session for session in self._sessions.values() if session.tenant == tenant)
 
+    def all_sessions(self) -> tuple[Session, ...]:
+        """Give everybody's sessions, the oldest first."""
+        return tuple(self._sessions.values())
+
     def set_accepting(self, tenant: Tenant, session_id: str, accepting: bool) -> None:
         """Drain a session, or let it take jobs again (`PATCH /sessions/{id}`)."""
         session = self.session(tenant, session_id)
@@ -290,29 +321,45 @@ class World:
             self._lines[job.order.backend].join(job)
 
     async def _execute(self, job: Job) -> None:
-        work = PrimitiveWork(
+        backend, session = job.order.backend, self._session_of(job)
+        await self._sleep_until(job.created.monotonic + self.settings.queue_seconds.get(backend, 0))
+        await self._lines[backend].opened()
+        fate = self._fates.get(job.id)
+        if fate is not None and fate.end not in (End.COMPLETED, End.VANISHED):
+            await self.clock.sleep(fate.after)
+            meet(fate, job, session, Instant.of(self.clock))
+            self._ended(job, session)
+            return
+        limit: list[Alarm] = []
+        outcome = await run_safely(self._pool, self._work(job), lambda: limit.append(self._begin(job, session)))
+        if isinstance(outcome, Done) and backend in self.settings.run_seconds:
+            outcome = attrs.evolve(outcome, quantum_seconds=self.settings.run_seconds[backend])
+            began = job.started or Instant.of(self.clock)
+            await self._sleep_until(began.monotonic + min(outcome.quantum_seconds, job.order.time_limit))
+        for alarm in limit:
+            alarm.cancel()
+        if not job.status.final:
+            conclude(outcome, job, session, Instant.of(self.clock))
+            self._ended(job, session)
+
+    async def _sleep_until(self, monotonic: float) -> None:
+        seconds = monotonic - self.clock.monotonic()
+        if seconds > 0:
+            await self.clock.sleep(seconds)
+
+    def _work(self, job: Job) -> PrimitiveWork:
+        return PrimitiveWork(
             program_id=job.order.program_id,
             backend=job.order.backend,
             params=job.params,
             seed=job.seed,
             noiseless=self.settings.noiseless,
         )
-        session = self._session_of(job)
-        limit: list[Alarm] = []
-        outcome = await run_safely(self._pool, work, lambda: limit.append(self._begin(job, session)))
-        for alarm in limit:
-            alarm.cancel()
-        if job.status.final:
-            return
-        now = Instant.of(self.clock)
-        lifecycle.begin(job, session, now)  # it did run, even if its start was never announced
-        if isinstance(outcome, Failed):
-            lifecycle.fail(job, session, now, _reason(outcome))
-        elif outcome.quantum_seconds > job.order.time_limit:
-            lifecycle.stop(job, session, now)
-        else:
-            lifecycle.complete(job, session, now, outcome.body, outcome.quantum_seconds)
-        self._ended(job, session)
+
+    def _doom(self, job: Job, fate: Fate) -> None:
+        self._fates[job.id] = fate
+        if fate.end is End.VANISHED:
+            self._alarms.at(job.created.monotonic + fate.after, lambda _: self.vanish(job.id))
 
     def _begin(self, job: Job, session: Session | None) -> Alarm:
         now = Instant.of(self.clock)
@@ -368,15 +415,6 @@ class World:
         if self._store is not None:
             self._store.change_job(job)
 
-    def _refuse_too_many(self, tenant: Tenant, jobs: Iterable[Job]) -> None:
-        most = self.settings.plan.pending_jobs
-        if tenant.platform is not Platform.LEGACY or most is None:
-            return
-        if sum(not job.status.final for job in jobs) >= most:
-            raise Refusal(
-                400, 3458, f"There are {most} pending jobs already, the limit of the plan.", "Wait for one to end."
-            )
-
     def _creation(self, tenant: Tenant) -> Instant:
         """Make the date of a new job: never before the tenant's last one, and as fine as replies show it."""
         now = Instant.of(self.clock)
@@ -395,15 +433,7 @@ class World:
         if order.session_id is None:
             return None
         session = self.session(tenant, order.session_id)
-        if session.state is SessionState.CLOSED or not session.accepting_jobs:
-            raise Refusal(
-                400,
-                1217,
-                f"Session has been closed. Session ID: {session.id}",
-                "Open a new session and submit the job there.",
-            )
-        if session.backend not in (None, order.backend):
-            raise bad_body(f"backend must be {session.backend!r}, the backend of session {session.id}")
+        refuse_outsider(session, order)
         return session
 
 
@@ -412,7 +442,3 @@ def _fresh(make: Callable[[], str], taken: Collection[str]) -> str:
     while (name := make()) in taken:
         pass
     return name
-
-
-def _reason(failed: Failed) -> Reason:
-    return Reason(failed.reason, failed.code, failed.solution, failed.traceback)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 import attrs
 
+from qrt_async import threads
 from qrt_async.errors import NoSuchRegister
+from qrt_async.models import counts as tallies
+from qrt_async.models.counts import Counts, IntCounts
 from qrt_async.models.equality import BY_VALUE, same
 
 if TYPE_CHECKING:
@@ -69,44 +73,44 @@ class BitArray:
 
     def ints(self) -> list[int]:
         """Return every shot as an integer, in order (all sets of a sweep one after the other)."""
-        if self.array.shape[-1] <= 8:
-            return cast(list[int], self._words().tolist())
-        rows = self._rows()
-        return [int.from_bytes(row.tobytes(), "big") for row in rows]
+        return tallies.integers(self._rows())
 
     def bitstrings(self) -> list[str]:
         """Return every shot as a text of `num_bits` characters, bit 0 rightmost, in order."""
-        return [self._text(value) for value in self.ints()]
+        return tallies.bitstrings(self._rows(), self.num_bits)
 
     def counts(self) -> dict[str, int]:
-        """Return how often each bitstring was seen, in ascending order of its value (over all sets of a sweep)."""
-        return {self._text(value): count for value, count in self.int_counts().items()}
+        """
+        Return how often each bitstring was seen, in ascending order of its value (over all sets of a sweep).
+
+        Millions of shots take seconds: :meth:`counts_async` leaves the event loop free meanwhile.
+        """
+        return dict(self._counts().items())
 
     def int_counts(self) -> dict[int, int]:
-        """Return how often each value was seen, in ascending order."""
-        import numpy as np
+        """Return how often each value was seen, in ascending order; see :meth:`counts`."""
+        return dict(self._int_counts().items())
 
-        if self.array.shape[-1] <= 8:
-            values, counts = np.unique(self._words(), return_counts=True)
-            return dict(zip(values.tolist(), counts.tolist(), strict=True))
-        width = self.array.shape[-1]
-        rows = np.ascontiguousarray(self._rows()).view(np.dtype((np.void, width))).ravel()
-        seen, counts = np.unique(rows, return_counts=True)
-        return {int.from_bytes(row.tobytes(), "big"): int(n) for row, n in zip(seen, counts, strict=True)}
+    async def counts_async(self) -> Counts:
+        """
+        Return :meth:`counts` as a mapping that keeps arrays, however many the distinct values.
 
-    def _text(self, value: int) -> str:
-        return format(value, f"0{self.num_bits}b") if self.num_bits else ""
+        It is made in a thread where the shots are many, so that the event loop goes on.
+        """
+        return await threads.in_thread(self._counts, size=self.array.nbytes)
+
+    async def int_counts_async(self) -> IntCounts:
+        """Return :meth:`int_counts` as a mapping that keeps arrays; see :meth:`counts_async`."""
+        return await threads.in_thread(self._int_counts, size=self.array.nbytes)
+
+    def _counts(self) -> Counts:
+        return Counts(*tallies.distinct(self._rows()), self.num_bits)
+
+    def _int_counts(self) -> IntCounts:
+        return IntCounts(*tallies.distinct(self._rows()), self.num_bits)
 
     def _rows(self) -> NDArray[np.uint8]:
-        return self.array.reshape(-1, self.array.shape[-1])
-
-    def _words(self) -> NDArray[np.uint64]:
-        import numpy as np
-
-        rows = self._rows()
-        padded = np.zeros((len(rows), 8), dtype=np.uint8)
-        padded[:, 8 - rows.shape[1] :] = rows
-        return padded.view(">u8").ravel().astype(np.uint64)
+        return self.array.reshape(math.prod(self.array.shape[:-1]), self.array.shape[-1])
 
 
 def _nested(flat: Sequence[V], shape: tuple[int, ...]) -> Sequence[Any]:

@@ -52,3 +52,12 @@ class SessionDetails(Answer):
     user_id: str | None = None
     timestamps: tuple[SessionChange, ...] | None = None
     messages: tuple[Remark, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class SessionOutcome:
+    """What became of one session that was to be ended: `error` is None where it takes no more jobs."""
+
+    session_id: str
+    ended: bool
+    error: Exception | None = None

@@ -21,6 +21,8 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any, ParamSpec, TypeVar
 
+from qrt_async import environment
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -91,12 +93,12 @@ class WorkerProcesses(concurrent.futures.Executor):
 
 
 def _start() -> subprocess.Popen[bytes]:
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "RAYON_NUM_THREADS": "1",
-    }
+    changes = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "RAYON_NUM_THREADS": "1"}
     return subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        [sys.executable, "-c", _PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment.inherited(changes),
     )
 
 

@@ -25,6 +25,8 @@ MOST = 2**30
 
 _LARGEST_QPY = 2**26
 _LONGEST_HEADER = 4096
+_BASE64_STEP = 3 * 2**16
+"""Whole groups of three bytes, so that the texts join; one step for all would hold Python's lock."""
 _NUMBERS = re.compile(r"[<>|=]?[biufc][0-9]{1,2}")
 _HEADERS = {b"\x93NUMPY\x01\x00": "<H", b"\x93NUMPY\x02\x00": "<I"}
 _TENSORS = {
@@ -61,7 +63,8 @@ class Unpacking:
         error.__cause__ = cause
         return error
 
-    def _take(self, size: int, place: str) -> None:
+    def take(self, size: int, place: str) -> None:
+        """Set aside memory for a value, or raise the error for a body whose values need too much."""
         if size > self.left:
             raise self.fail(f"payloads of at most {MOST} bytes in all, not {size} more", place)
         self.left -= size
@@ -79,10 +82,10 @@ class Unpacking:
         """Return the bytes of a payload of unknown length, such as a circuit."""
         packed = self.base64(text, place)
         if not compressed:
-            self._take(len(packed), place)
+            self.take(len(packed), place)
             return packed
         found = self._inflated(packed, min(self.left, _LARGEST_QPY), place)
-        self._take(len(found), place)
+        self.take(len(found), place)
         return found
 
     def _inflated(self, packed: bytes, most: int, place: str) -> bytes:
@@ -108,7 +111,7 @@ class Unpacking:
         except zlib.error as error:
             raise self.fail("a compressed array", place, error) from error
         header = self._header(start, place)
-        self._take(header.size, place)
+        self.take(header.size, place)
         data = self._inflated(packed, header.length + header.size, place)
         if len(data) != header.length + header.size:
             raise self.fail(f"an array of {header.size} bytes, as its header says", place)
@@ -139,7 +142,7 @@ class Unpacking:
         shape = tuple(cast(list[int], value["shape"]))
         count = math.prod(shape)
         size = (count * bits + 7) // 8
-        self._take(count if dtype == "|b1" else size, place)
+        self.take(count if dtype == "|b1" else size, place)
         packed = self.base64(value["data"], f"{place}.data")
         data = self._inflated(packed, size, f"{place}.data") if compressed else packed
         if len(data) != size:
@@ -186,7 +189,9 @@ def is_tensor(value: dict[str, Any]) -> bool:
 
 def packed(data: bytes) -> str:
     """Return bytes as the wire holds them: compressed, in base64."""
-    return binascii.b2a_base64(zlib.compress(data), newline=False).decode("ascii")
+    small = zlib.compress(data)
+    slices = (small[start : start + _BASE64_STEP] for start in range(0, len(small), _BASE64_STEP))
+    return b"".join(binascii.b2a_base64(one, newline=False) for one in slices).decode("ascii")
 
 
 def npy_of(array: NDArray[Any]) -> bytes:

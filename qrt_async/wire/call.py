@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
+
+from qrt_async.wire import json_pieces
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -75,7 +76,7 @@ class BufferedSink(Generic[T]):
 
     _head: ReplyHead
     _read: Callable[[Reply], T]
-    _chunks: list[bytes] = attrs.field(factory=list[bytes])
+    _chunks: list[bytes] = attrs.field(factory=list[bytes], repr=False)
 
     def feed(self, chunk: bytes) -> None:
         """Keep the bytes."""
@@ -93,21 +94,34 @@ def buffered(read: Callable[[Reply], T]) -> Callable[[ReplyHead], Sink[T]]:
 
 @attrs.frozen
 class Body:
-    """What a request carries; never shown, since it may hold a key."""
+    """What a request carries, in pieces of no more than some ten kilobytes; never shown, since it may hold a key."""
 
     content_type: str
-    data: bytes = attrs.field(repr=False)
+    chunks: tuple[bytes, ...] = attrs.field(repr=False)
+
+    @property
+    def data(self) -> bytes:
+        """The whole of it."""
+        return self.chunks[0] if len(self.chunks) == 1 else b"".join(self.chunks)
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return sum(map(len, self.chunks))
 
 
 def json_body(value: Any) -> Body:
-    """Return `value` as a JSON body; NaN and infinities are refused, since JSON has none."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return Body("application/json", text.encode())
+    """
+    Return `value` as a JSON body; NaN and infinities are refused, since JSON has none.
+
+    No step of it holds Python's lock for long, so that a thread can make a large one beside the event loop.
+    """
+    return Body("application/json", tuple(json_pieces.pieces(value)))
 
 
 def form_body(fields: Mapping[str, str]) -> Body:
     """Return `fields` as a form body."""
-    return Body("application/x-www-form-urlencoded", urlencode(fields).encode())
+    return Body("application/x-www-form-urlencoded", (urlencode(fields).encode(),))
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +129,8 @@ class Call(Generic[T]):
     """
     One request to the service, and the way to read its reply.
 
-    `path` is relative to the host's base and already percent-encoded; a query key may stand more than once.
+    `path` is relative to the host's base and already percent-encoded; a query key may stand more than once. A `fresh`
+    call travels on a connection of its own, and nobody sends it twice: for what the service gives away once.
     """
 
     operation: str
@@ -127,6 +142,7 @@ class Call(Generic[T]):
     body: Body | None = None
     replay: Replay = Replay.ALWAYS
     patience: Patience = Patience.REQUEST
+    fresh: bool = False
 
 
 def path(*segments: str) -> str:

@@ -147,16 +147,29 @@ def _describe(error: BaseException, expected: type | None) -> str:
     return f"{wanted} ({type(error).__name__})"
 
 
-def parse(body: bytes, *, operation: str, secret: bool = False) -> Any:
+def parse(
+    body: bytes,
+    *,
+    operation: str,
+    secret: bool = False,
+    start: bytes | None = None,
+    read_float: Callable[[str], Any] | None = None,
+) -> Any:
     """
     Return the JSON of a body; bare NaN and Infinity are read, since the service sends them.
 
-    The error for anything else quotes the beginning of the body, unless the body is `secret`.
+    The error for anything else quotes the beginning of the body (`start`, where the body is not as it came), unless the
+    body is `secret`. `read_float` is given the text of every number that is not whole.
     """
     try:
-        return json.loads(body)
+        return json.loads(body, parse_float=read_float)
     except (ValueError, RecursionError) as error:
         if secret:
             raise ProtocolError("the body is not JSON", operation=operation) from None
-        start = body[:40].decode("utf-8", "replace")
-        raise ProtocolError(f"the body is not JSON: it begins with {start!r}", operation=operation) from error
+        raise not_json(body if start is None else start, operation=operation) from error
+
+
+def not_json(start: bytes, *, operation: str) -> ProtocolError:
+    """Return the error to raise for a body that is not JSON and begins so."""
+    shown = start[:40].decode("utf-8", "replace")
+    return ProtocolError(f"the body is not JSON: it begins with {shown!r}", operation=operation)

@@ -8,9 +8,18 @@ from collections.abc import Iterator
 
 import backoff
 
-from qrt_async.errors import ApiError, ConnectionFailed, QrtError, RateLimited, ServerError, TransportError
+from qrt_async.errors import (
+    ApiError,
+    ConnectionFailed,
+    ProtocolError,
+    QrtError,
+    RateLimited,
+    ServerError,
+    TooManyPendingJobs,
+    TransportError,
+)
 from qrt_async.models.tokens import Token
-from qrt_async.options import PollPolicy, RetryPolicy
+from qrt_async.options import PollPolicy, RetryPolicy, SubmissionPolicy
 from qrt_async.wire.call import Replay
 
 _FRESH_SHARE = 0.2
@@ -30,6 +39,11 @@ def poll_delays(policy: PollPolicy, rng: random.Random) -> Iterator[float]:
         yield delay * rng.uniform(0.75, 1.0)
 
 
+def poll_delay(policy: PollPolicy, age: float, rng: random.Random) -> float:
+    """Return the seconds until the next look at a job that has been waited for `age` seconds."""
+    return min(policy.initial + age * (policy.factor - 1), policy.maximum) * rng.uniform(0.75, 1.0)
+
+
 def may_retry(replay: Replay, error: QrtError) -> bool:
     """
     Return whether a call that failed so may be sent again.
@@ -39,6 +53,8 @@ def may_retry(replay: Replay, error: QrtError) -> bool:
     """
     if isinstance(error, ConnectionFailed | RateLimited):
         return True
+    if isinstance(error, TooManyPendingJobs):
+        return error.retry_after is not None
     return replay is Replay.ALWAYS and isinstance(error, TransportError | ServerError)
 
 
@@ -54,6 +70,32 @@ def retry_delay(attempt: int, error: QrtError, replay: Replay, policy: RetryPoli
         return error.retry_after
     ceilings = exponential(policy.initial, 2.0, policy.maximum)
     return rng.uniform(0, next(itertools.islice(ceilings, attempt - 1, None)))
+
+
+def is_ambiguous(error: QrtError) -> bool:
+    """
+    Return whether a submission that failed so may have created a job.
+
+    A reply that was lost, cut or unreadable, and every 5xx: a gateway gives up on a service that goes on working.
+    """
+    if isinstance(error, TransportError):
+        return error.left
+    return isinstance(error, ServerError | ProtocolError)
+
+
+def is_passing(error: QrtError) -> bool:
+    """Return whether a read that failed so is worth repeating for as long as its caller has time."""
+    return isinstance(error, TransportError | ServerError | RateLimited)
+
+
+def settle_delays(policy: SubmissionPolicy) -> Iterator[float]:
+    """Yield the seconds before each look for a lost submission; they add up to the policy's settle window."""
+    left = policy.settle
+    for delay in exponential(policy.initial, 2.0, policy.settle):
+        if left <= 0:
+            return
+        yield min(delay, left)
+        left -= delay
 
 
 def token_is_fresh(token: Token, age: float) -> bool:

@@ -11,9 +11,10 @@ import attrs
 from qrt_async.models.answer import Answer
 from qrt_async.models.jobs import JobDetails, JobFilter, JobMetrics, JobPage, JobRequest, JobStatus, Submitted
 from qrt_async.wire import codec
-from qrt_async.wire.call import Call, Patience, Replay, Reply, buffered, json_body, path, query
+from qrt_async.wire.call import Call, Patience, Replay, Reply, ReplyHead, Sink, buffered, json_body, path, query
 from qrt_async.wire.dialect import Dialect
 from qrt_async.wire.outcome import nothing, read_as, reading, stamped
+from qrt_async.wire.results import BodyReader
 
 R = TypeVar("R")
 
@@ -128,7 +129,7 @@ codec.wire_form(int | str | None, lambda _: lambda value, _: value)
 
 
 def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
-    """``POST /jobs``: never repeated by itself, since the service has no handle that would make that safe."""
+    """``POST /jobs``: repeated only by whoever has looked for its tag, since the service has no other handle."""
     body: dict[str, Any] = {
         "program_id": request.program.id,
         "backend": request.backend,
@@ -149,7 +150,7 @@ def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
         method="POST",
         path="/jobs",
         body=json_body(body),
-        replay=Replay.NEVER,
+        replay=Replay.RECONCILE,
         patience=Patience.SUBMISSION,
         read=reading(Submitted, operation="jobs.create"),
     )
@@ -252,24 +253,44 @@ def delete(job_id: str) -> Call[None]:
 
 def results(job_id: str, decode: Callable[[bytes], R]) -> Call[R | None]:
     """``GET /jobs/{id}/results``: None for the 204 that means that there is no result (yet)."""
-    return _body_of(job_id, "results", decode)
+    if isinstance(decode, BodyReader):
+        return _body_of(job_id, "results", decode.sink)
+    return _body_of(job_id, "results", buffered(_unless_empty(decode)))
+
+
+def private_results(job_id: str) -> Call[bytes | None]:
+    """
+    ``GET /jobs/{id}/results`` of a private job, which the service gives once: None for the 204, else the bytes.
+
+    Nobody repeats it, not even aiohttp on a connection that was closed meanwhile.
+    """
+    return Call(
+        operation="jobs.results",
+        method="GET",
+        path=path("jobs", job_id, "results"),
+        patience=Patience.RESULTS,
+        replay=Replay.NEVER,
+        fresh=True,
+        read=buffered(lambda reply: reply.body if reply.head.status != 204 and reply.body else None),
+    )
 
 
 def interim_results(job_id: str) -> Call[str | None]:
     """``GET /jobs/{id}/interim_results`` of the legacy platform, kept for two days; None where there are none."""
-    return _body_of(job_id, "interim_results", _text)
+    return _body_of(job_id, "interim_results", buffered(_unless_empty(_text)))
 
 
-def _body_of(job_id: str, what: str, decode: Callable[[bytes], R]) -> Call[R | None]:
-    def read(reply: Reply) -> R | None:
-        return decode(reply.body) if reply.head.status != 204 and reply.body else None
+def _unless_empty(decode: Callable[[bytes], R]) -> Callable[[Reply], R | None]:
+    return lambda reply: decode(reply.body) if reply.head.status != 204 and reply.body else None
 
+
+def _body_of(job_id: str, what: str, read: Callable[[ReplyHead], Sink[R | None]]) -> Call[R | None]:
     return Call(
         operation=f"jobs.{what}",
         method="GET",
         path=path("jobs", job_id, what),
         patience=Patience.RESULTS,
-        read=buffered(read),
+        read=read,
     )
 
 

@@ -24,10 +24,28 @@ _BY_STATUS: dict[int, type[errors.ApiError]] = {
     401: errors.Unauthorized,
     403: errors.Forbidden,
     404: errors.NotFound,
+    407: errors.Blocked,
     409: errors.Conflict,
+    413: errors.PayloadTooLarge,
     422: errors.BadRequest,
+    423: errors.BackendReserved,
     429: errors.RateLimited,
 }
+
+_BY_CODE: dict[int | str | None, type[errors.ApiError]] = {
+    1001: errors.PayloadTooLarge,
+    1012: errors.TooManyPendingJobs,
+    1233: errors.BackendReserved,
+    3458: errors.TooManyPendingJobs,
+    4317: errors.UsageLimitReached,
+}
+"""What a code says more than its status; IBM's list of error codes."""
+
+_ON_SUBMISSION: dict[int | str | None, type[errors.ApiError]] = {
+    1217: errors.SessionNotOpen,
+    4001: errors.SessionNotOpen,
+}
+"""Codes that mean this of a new job alone: of one that exists they are the reason for its end."""
 
 
 def open_sink(call: Call[T], head: ReplyHead, now: Callable[[], dt.datetime]) -> Sink[T]:
@@ -80,17 +98,28 @@ class _Complaint:
 def error_of(reply: Reply, *, operation: str, now: dt.datetime) -> errors.ApiError:
     """Return the typed error of a reply that is not a success, whatever form its body has."""
     status = reply.head.status
-    kind = _BY_STATUS.get(status, errors.ServerError if status >= 500 else errors.ApiError)
     complaint = _complaint(reply)
-    return kind(
+    return _kind(reply, operation, complaint.code)(
         complaint.message,
         operation=operation,
         status=status,
         code=complaint.code,
         solution=complaint.solution,
-        trace=complaint.trace or request_id_of(reply.head),
+        trace=complaint.trace or request_id_of(reply.head) or reply.head.headers.get("cf-ray"),
         retry_after=retry_after(reply.head.headers.get("retry-after"), now),
     )
+
+
+def _kind(reply: Reply, operation: str, code: int | str | None) -> type[errors.ApiError]:
+    status = reply.head.status
+    if status >= 500:
+        return errors.ServerError
+    if status == 403 and _is_html(_beginning(reply)):
+        return errors.Blocked
+    if operation == "jobs.create" and status == 409:
+        return _BY_CODE.get(code) or _ON_SUBMISSION.get(code) or errors.UsageLimitReached
+    by_code = _BY_CODE.get(code) or (_ON_SUBMISSION.get(code) if operation == "jobs.create" else None)
+    return by_code or _BY_STATUS.get(status, errors.ApiError)
 
 
 def _complaint(reply: Reply) -> _Complaint:
@@ -141,14 +170,22 @@ def _code(value: Any) -> int | str | None:
 
 
 def _plain_text(reply: Reply) -> str:
-    text = reply.body[:2000].decode("utf-8", "replace").strip()
+    text = _beginning(reply)
     if not text:
         return "no explanation"
-    if "<html" in text.lower() or "<!doctype" in text.lower():
+    if _is_html(text):
         title = re.search(r"<title>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
         name = " ".join(title[1].split()) if title else "untitled"
         return f"an HTML page ({name[:100]!r}) from something in front of the service"
     return text[:300]
+
+
+def _beginning(reply: Reply) -> str:
+    return reply.body[:2000].decode("utf-8", "replace").strip()
+
+
+def _is_html(text: str) -> bool:
+    return "<html" in text.lower() or "<!doctype" in text.lower()
 
 
 def retry_after(header: str | None, now: dt.datetime) -> float | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import attrs
 
 from qrt_async.errors import ProtocolError
 from qrt_async.models.results import (
@@ -19,12 +21,18 @@ from qrt_async.models.results import (
     SamplerResult,
 )
 from qrt_async.wire import codec, containers, typed
+from qrt_async.wire.arrays import Unpacking
+from qrt_async.wire.call import ReplyHead
+from qrt_async.wire.json_pieces import PIECE
+from qrt_async.wire.samples import SampleArray
+from qrt_async.wire.scanner import Scanned, Scanner
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 D = TypeVar("D", bound=PubData[Any])
+R = TypeVar("R")
 
 _OPERATION = "jobs.results"
 
@@ -32,29 +40,69 @@ _WIDEST = 65_536
 """Far beyond any device; a number above it is a mistake that would cost memory."""
 
 
-def sampler(body: bytes) -> SamplerResult:
-    """Return a sampler's result: one register of shots per classical register of the program."""
-    return _primitive(body, SamplerData)
-
-
-def estimator(body: bytes) -> EstimatorResult:
-    """Return an estimator's result: arrays of expectation values and standard errors."""
-    return _primitive(body, EstimatorData)
-
-
-def primitive(body: bytes) -> PrimitiveResult[Any]:
-    """Return the result of either primitive, known by what it holds."""
-    return _primitive(body, None)
-
-
-def any_program(body: bytes) -> Any:
+@attrs.frozen
+class BodyReader(Generic[R]):
     """
-    Return the result of any program: the model of a known shape, else the body's JSON with typed values decoded.
+    A way to read the body of a result: call it with the whole, or feed the sink as the body arrives.
 
-    A primitive's result is a :class:`PrimitiveResult`, whichever form it comes in (version 1 of the sampler included),
-    the noise learner's a :class:`NoiseLearnerResult`, and the executor's an :class:`ExecutorResult`.
+    Both give the same results and the same errors; the sink never holds the text of a sampler's shots.
     """
-    document = codec.parse(body, operation=_OPERATION)
+
+    _read: Callable[[Any], R]
+
+    def __call__(self, body: bytes) -> R:
+        """Return the result that a whole body holds."""
+        if len(body) <= PIECE:
+            return self._read(codec.parse(body, operation=_OPERATION))
+        scanner = Scanner()
+        scanner.feed(body)
+        return self._read(_document(scanner.finish()))
+
+    def sink(self, head: ReplyHead) -> ResultSink[R]:
+        """Return a sink for a reply that begins so."""
+        return ResultSink(head, self._read)
+
+
+@attrs.define
+class ResultSink(Generic[R]):
+    """Reads a result while it arrives; None for the 204 that means that there is none yet."""
+
+    _head: ReplyHead
+    _read: Callable[[Any], R]
+    _scanner: Scanner = attrs.field(factory=Scanner)
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes: less than two milliseconds for 64 KiB."""
+        self._scanner.feed(chunk)
+
+    def finish(self) -> R | None:
+        """Return the result."""
+        found = self._scanner.finish()
+        if self._head.status == 204 or found.is_empty:
+            return None
+        return self._read(_document(found))
+
+
+def _document(found: Scanned) -> Any:
+    """Return a body's document; shots are packed where they are registers of a plain result, and texts elsewhere."""
+    document = found.parse(operation=_OPERATION)
+    wanted = len(found.arrays)
+    if wanted and (not _is_primitive(document) or _packed_registers(document) != wanted):
+        return found.parse_whole(operation=_OPERATION)
+    return document
+
+
+def _is_primitive(document: Any) -> bool:
+    is_other = "quasi_dists" in _members(document) or typed.is_typed(document, "PrimitiveResult")
+    return _is_plain(document) and not is_other
+
+
+def _packed_registers(document: dict[str, Any]) -> int:
+    fields = (field for pub in document["results"] for field in pub["data"].values())
+    return sum(isinstance(_members(field).get("samples"), SampleArray) for field in fields)
+
+
+def _any_program(document: Any) -> Any:
     if _is_plain(document) or typed.is_typed(document, "PrimitiveResult"):
         return _primitive_of(document, None)
     if "quasi_dists" in _members(document):
@@ -72,18 +120,16 @@ def _members(value: Any) -> dict[str, Any]:
     return cast(dict[str, Any], value) if isinstance(value, dict) else {}
 
 
-def _primitive(body: bytes, kind: type[D] | None) -> PrimitiveResult[D]:
-    document = codec.parse(body, operation=_OPERATION)
-    if kind is None and "quasi_dists" in _members(document):
-        return cast(PrimitiveResult[D], _version_1(document))
-    return _primitive_of(document, kind)
+def _any_primitive(document: Any) -> PrimitiveResult[Any]:
+    return _version_1(document) if "quasi_dists" in _members(document) else _primitive_of(document, None)
 
 
 def _primitive_of(document: Any, kind: type[D] | None) -> PrimitiveResult[D]:
     if typed.is_typed(document, "PrimitiveResult"):
         return _typed(document, kind)
     found = _member(document, "results", list, "$")
-    pubs = tuple(_pub(pub, f"$.results[{i}]", kind) for i, pub in enumerate(cast(list[Any], found)))
+    room = Unpacking(_OPERATION)
+    pubs = tuple(_pub(pub, f"$.results[{i}]", kind, room) for i, pub in enumerate(cast(list[Any], found)))
     return PrimitiveResult(pubs, _metadata(document, "$"))
 
 
@@ -117,9 +163,9 @@ def _version_1(document: dict[str, Any]) -> PrimitiveResult[QuasiData]:
     return PrimitiveResult(tuple(pubs), {"version": 1})
 
 
-def _pub(pub: Any, place: str, kind: type[D] | None) -> PubResult[D]:
+def _pub(pub: Any, place: str, kind: type[D] | None, room: Unpacking) -> PubResult[D]:
     data = cast(dict[str, Any], _member(pub, "data", dict, place))
-    fields = {name: _field(value, f"{place}.data.{name}") for name, value in data.items()}
+    fields = {name: _field(value, f"{place}.data.{name}", room) for name, value in data.items()}
     is_sampled = all(isinstance(value, BitArray) for value in fields.values())
     chosen = kind or (SamplerData if is_sampled else EstimatorData)
     if is_sampled is not (chosen is SamplerData):
@@ -140,9 +186,9 @@ def _member(owner: Any, name: str, kind: type, place: str) -> Any:
     return value
 
 
-def _field(value: Any, place: str) -> Any:
+def _field(value: Any, place: str, room: Unpacking) -> Any:
     if isinstance(value, dict) and "samples" in value:
-        return _register(cast(dict[str, Any], value), place)
+        return _register(cast(dict[str, Any], value), place, room)
     if isinstance(value, dict) and "__type__" in value:
         return _typed_field(value, place)
     return None if value is None else _numbers(value, place)
@@ -165,7 +211,9 @@ def _numbers(value: Any, place: str) -> NDArray[np.float64]:
         raise ProtocolError(f"expected an array of numbers @ {place}", operation=_OPERATION) from error
 
 
-def _register(value: dict[str, Any], place: str) -> BitArray:
+def _register(value: dict[str, Any], place: str, room: Unpacking) -> BitArray:
+    if isinstance(value["samples"], SampleArray):
+        return _packed_register(value["samples"], value.get("num_bits"), place, room)
     import numpy as np
 
     samples = _member(value, "samples", list, place)
@@ -176,11 +224,26 @@ def _register(value: dict[str, Any], place: str) -> BitArray:
         longest = max((number.bit_length() for number in values.values()), default=0)
         num_bits = _width(value.get("num_bits"), longest, place)
         size = (num_bits + 7) // 8
+        room.take(len(flat) * size, f"{place}.samples")
         packed = {text: number.to_bytes(size, "big") for text, number in values.items()}
         array = np.frombuffer(b"".join(map(packed.__getitem__, flat)), dtype=np.uint8)
         return BitArray(array.reshape(*shape, size), num_bits)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ProtocolError(f"expected shots as hexadecimal texts @ {place}.samples", operation=_OPERATION) from error
+        raise _not_shots(place) from error
+
+
+def _packed_register(samples: SampleArray, given: Any, place: str, room: Unpacking) -> BitArray:
+    num_bits = _width(given, samples.longest, place)
+    size = (num_bits + 7) // 8
+    room.take(samples.count * size, f"{place}.samples")
+    shape = samples.shape()
+    if shape is None:
+        raise _not_shots(place)
+    return BitArray(samples.packed(size).reshape(*shape, size), num_bits)
+
+
+def _not_shots(place: str) -> ProtocolError:
+    return ProtocolError(f"expected shots as hexadecimal texts @ {place}.samples", operation=_OPERATION)
 
 
 def _width(given: Any, longest: int, place: str) -> int:
@@ -202,3 +265,21 @@ def _flat(value: list[Any], depth: int) -> list[Any]:
     for _ in range(depth):
         value = list(itertools.chain.from_iterable(value))
     return value
+
+
+sampler: BodyReader[SamplerResult] = BodyReader(lambda document: _primitive_of(document, SamplerData))
+"""A sampler's result: one register of shots per classical register of the program."""
+
+estimator: BodyReader[EstimatorResult] = BodyReader(lambda document: _primitive_of(document, EstimatorData))
+"""An estimator's result: arrays of expectation values and standard errors."""
+
+primitive: BodyReader[PrimitiveResult[Any]] = BodyReader(_any_primitive)
+"""The result of either primitive, known by what it holds."""
+
+any_program: BodyReader[Any] = BodyReader(_any_program)
+"""
+The result of any program: the model of a known shape, else the body's JSON with typed values decoded.
+
+A primitive's result is a :class:`PrimitiveResult`, whichever form it comes in (version 1 of the sampler included), the
+noise learner's a :class:`NoiseLearnerResult`, and the executor's an :class:`ExecutorResult`.
+"""

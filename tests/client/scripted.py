@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl as ssl_module
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -145,12 +146,14 @@ RESULT = {"results": [{"data": {"c": {"samples": ["0x1", "0x0"], "num_bits": 1}}
 
 
 @asynccontextmanager
-async def service() -> AsyncIterator[Service]:
-    """Run a service whose login works."""
+async def service(ssl: ssl_module.SSLContext | None = None) -> AsyncIterator[Service]:
+    """Run a service whose login works, with TLS where a context is given."""
     found = Service()
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{tail:.*}", found.answer)
-    async with TestServer(app, handler_cancellation=True) as server:
+    server = TestServer(app)
+    await server.start_server(ssl=ssl)
+    async with server:
         found.url = str(server.make_url("")).rstrip("/")
         found.on("POST /identity/token", token())
         found.on("POST /api/users/loginWithToken", reply(body={"id": "t1", "ttl": 1209600}))

@@ -123,7 +123,7 @@ def test_the_region_of_the_found_instance_picks_the_host(tmp_path: Path) -> None
     path = saved(tmp_path, mine={})
 
     assert Account.from_saved(path=path).at(EU).hosts.api == "https://eu-de.quantum.cloud.ibm.com/api/v1"
-    assert Account.from_saved(path=path, api_url="http://x/y").at(EU).hosts.api == "http://x/y"
+    assert Account.from_saved(path=path, api_url="https://x/y").at(EU).hosts.api == "https://x/y"
 
 
 def test_the_account_is_chosen_as_the_official_client_does(tmp_path: Path) -> None:

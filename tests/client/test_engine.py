@@ -15,7 +15,6 @@ from qrt_async import (
     Client,
     ClientClosed,
     ConnectionFailed,
-    Disconnected,
     Limits,
     LoginError,
     NotFound,
@@ -24,7 +23,6 @@ from qrt_async import (
     RetryPolicy,
     ServerError,
     Timeouts,
-    TruncatedReply,
     Unauthorized,
 )
 from tests.client.conftest import FakeClock
@@ -184,20 +182,6 @@ async def test_reads_are_repeated_until_they_succeed(service: Service, clock: Fa
         assert await client.job("j").status() == "Running"
 
     assert len(service.asked(JOB)) == 5
-
-
-@pytest.mark.parametrize(
-    "answer", [reply(500), reply(504), hang_up(), cut(b"{", 50)], ids=["500", "504", "hang", "cut"]
-)
-async def test_an_ambiguous_submission_is_not_repeated(service: Service, clock: FakeClock, answer: object) -> None:
-    """After a failure that leaves open whether a job was created, no second one is created."""
-    service.on(SUBMIT, answer)  # type: ignore[arg-type]
-    async with make(service, clock) as client:
-        with pytest.raises((ServerError, Disconnected, TruncatedReply)) as caught:
-            await client.sampler(["x"], backend="ibm_fez")
-
-    assert len(service.asked(SUBMIT)) == 1
-    assert getattr(caught.value, "left", True)
 
 
 async def test_a_submission_that_was_turned_away_is_repeated(service: Service, clock: FakeClock) -> None:

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from qrt_async import Account, Client
+from qrt_async import Account, Client, Limits
 
 CRN = "crn:v1:bluemix:public:quantum-computing:us-east:a/story:story::"
+UNPACED = Limits(submissions_per_minute=None)
+"""The emulator takes as many submissions as come, in real time."""
 
 
 def today(url: str) -> Account:
@@ -25,12 +27,12 @@ def legacy(url: str) -> Account:
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=[today, legacy], ids=["today", "legacy"])
 async def client(request: pytest.FixtureRequest, emulator_url: str) -> AsyncIterator[Client]:
     """Give a client on either platform."""
-    async with Client(request.param(emulator_url)) as found:
+    async with Client(request.param(emulator_url), limits=UNPACED) as found:
         yield found
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=[today, legacy], ids=["today", "legacy"])
 async def quiet_client(request: pytest.FixtureRequest, quiet_emulator_url: str) -> AsyncIterator[Client]:
     """Give a client on either platform, at devices without noise."""
-    async with Client(request.param(quiet_emulator_url)) as found:
+    async with Client(request.param(quiet_emulator_url), limits=UNPACED) as found:
         yield found

@@ -20,7 +20,7 @@ from qrt_async import (
     SamplerResult,
     WorkloadFilter,
 )
-from tests.story.conftest import CRN
+from tests.story.conftest import CRN, UNPACED
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -91,7 +91,7 @@ async def test_a_job_that_runs_cannot_be_deleted_and_can_be_cancelled(client: Cl
 
 async def test_a_long_list_comes_whole(quiet_emulator_url: str) -> None:
     """Four hundred and fifty jobs are listed once each, in the order asked for, in pages of any size."""
-    async with Client(account(quiet_emulator_url, "lister")) as client:
+    async with Client(account(quiet_emulator_url, "lister"), limits=UNPACED) as client:
         ids = {job.id for job in await finished(client, 450)}
         newest = [one async for one in client.jobs.list()]
         oldest = [one.id async for one in client.jobs.list(JobFilter(oldest_first=True, limit=37))]
@@ -108,7 +108,7 @@ async def test_a_long_list_comes_whole(quiet_emulator_url: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_every_dated_version_gives_the_same_models(quiet_emulator_url: str, version: str) -> None:
     """Backends, jobs and metrics mean the same, whatever version of the API is asked for."""
-    async with Client(account(quiet_emulator_url, f"dated-{version}", version)) as client:
+    async with Client(account(quiet_emulator_url, f"dated-{version}", version), limits=UNPACED) as client:
         names = [backend.name for backend in await client.backends.list()]
         backend = await client.backends.least_busy(min_qubits=150)
         [job] = await finished(client)
@@ -126,7 +126,7 @@ async def test_every_dated_version_gives_the_same_models(quiet_emulator_url: str
 
 async def test_usage_workloads_and_analytics_add_up(quiet_emulator_url: str) -> None:
     """What the jobs were charged is what the instance used, the workloads list, and the analytics sum."""
-    async with Client(account(quiet_emulator_url, "accountant")) as client:
+    async with Client(account(quiet_emulator_url, "accountant"), limits=UNPACED) as client:
         before = await client.instance.usage()
         jobs = await finished(client, 5, tags=["count-me"])
         async with client.session("ibm_fez", mode="batch", max_time=600) as session:
@@ -168,7 +168,7 @@ async def test_a_session_is_described_from_open_to_closed(client: Client) -> Non
 
 async def test_the_instances_of_a_key_are_found(quiet_emulator_url: str) -> None:
     """IBM Cloud's search, as the emulator plays it, lists at least one instance with its plan."""
-    async with Client(account(quiet_emulator_url, "finder")) as client:
+    async with Client(account(quiet_emulator_url, "finder"), limits=UNPACED) as client:
         await client.backends.list()
         offers = await client.instances()
 

@@ -30,13 +30,13 @@ def test_staging_has_a_token_service_of_its_own() -> None:
 def test_urls_replace_the_hosts() -> None:
     """A given URL stands for the host's base, with or without a slash at its end."""
     account = Account.legacy(
-        "t", "h/g/p", auth_url="http://a:1/api/", api_url="http://a:1/runtime", transpiler_url="http://a:1"
+        "t", "h/g/p", auth_url="https://a:1/api/", api_url="https://a:1/runtime", transpiler_url="https://a:1"
     )
 
     assert (account.hosts.auth, account.hosts.api, account.hosts.transpiler) == (
-        "http://a:1/api",
-        "http://a:1/runtime",
-        "http://a:1",
+        "https://a:1/api",
+        "https://a:1/runtime",
+        "https://a:1",
     )
 
 
@@ -71,11 +71,11 @@ def test_an_unusable_url_is_refused(url: str) -> None:
 
 def test_the_environment_describes_an_account() -> None:
     """The form of the instance picks the platform where no channel is named."""
-    today = Account.from_env({"QISKIT_IBM_TOKEN": "k", "QISKIT_IBM_INSTANCE": CRN, "IAM_URL": "http://iam"})
-    legacy = Account.from_env({"QISKIT_IBM_TOKEN": "k", "QISKIT_IBM_INSTANCE": "h/g/p", "QRT_API_URL": "http://api"})
+    today = Account.from_env({"QISKIT_IBM_TOKEN": "k", "QISKIT_IBM_INSTANCE": CRN, "IAM_URL": "https://iam"})
+    legacy = Account.from_env({"QISKIT_IBM_TOKEN": "k", "QISKIT_IBM_INSTANCE": "h/g/p", "QRT_API_URL": "https://api"})
 
-    assert (today.platform, today.hosts.auth) == (Platform.IBM_QUANTUM, "http://iam")
-    assert (legacy.platform, legacy.hosts.api) == (Platform.LEGACY, "http://api")
+    assert (today.platform, today.hosts.auth) == (Platform.IBM_QUANTUM, "https://iam")
+    assert (legacy.platform, legacy.hosts.api) == (Platform.LEGACY, "https://api")
 
 
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,42 +14,65 @@ import qrt_async
 
 PACKAGE = Path(qrt_async.__file__).parent
 
-GROUND = {"models", "options", "errors", "clock", "secret", "hooks"}
+GROUND = {"models", "options", "errors", "clock", "secret", "hooks", "network", "threads"}
 WIRE = GROUND | {"wire"}
-ENGINE = WIRE | {"account", "platforms", "saved", "tokens", "transport", "discovery", "notices", "engine"}
-JOBS = ENGINE | {"listing", "pubs", "jobs"}
+ENGINE = WIRE | {
+    "account",
+    "platforms",
+    "saved",
+    "tokens",
+    "transport",
+    "discovery",
+    "notices",
+    "engine",
+    "environment",
+}
+SUBMISSION = ENGINE | {"journal", "quota", "regardless", "submission"}
+RETRIEVAL = SUBMISSION | {"watcher", "retrieval"}
+JOBS = RETRIEVAL | {"listing", "pubs", "jobs"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "secret": set(),
     "clock": set(),
+    "environment": set(),
+    "network": {"errors", "secret"},
     "hooks": set(),
+    "otel": {"hooks", "errors"},
+    "threads": set(),
     "options": {"errors"},
-    "quota": GROUND,
-    "budget": GROUND,
+    "journal": GROUND | {"journal"},
+    "quota": GROUND | {"journal"},
+    "budget": GROUND | {"journal"},
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
-    "models": {"models", "errors", "secret", "qiskit_bridge"},
+    "models": {"models", "errors", "secret", "threads", "qiskit_bridge"},
     "wire": WIRE,
     "qiskit_bridge": WIRE,
     "pubs": WIRE | {"qiskit_bridge"},
     "platforms": WIRE,
     "saved": {"errors", "secret"},
-    "account": WIRE | {"platforms", "saved"},
+    "account": WIRE | {"platforms", "saved", "environment"},
     "discovery": WIRE | {"account"},
     "notices": set(),
     "listing": set(),
     "tokens": WIRE,
-    "transport": WIRE,
+    "transport": WIRE | {"environment"},
     "engine": ENGINE - {"engine"},
-    "jobs": ENGINE | {"listing", "pubs"},
+    "regardless": set(),
+    "submission": SUBMISSION - {"submission"},
+    "watcher": ENGINE,
+    "retrieval": RETRIEVAL - {"retrieval"},
+    "jobs": JOBS - {"jobs"},
+    "idle": JOBS,
+    "resuming": JOBS | {"sessions"},
     "usage": ENGINE | {"listing"},
     "backends": ENGINE,
     "primitives": WIRE | {"pubs"},
-    "sessions": JOBS | {"primitives"},
+    "sessions": JOBS | {"idle", "primitives", "usage"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
-    "bulk": JOBS | {"backends", "budget", "bulk", "primitives", "qiskit_bridge", "quota", "sessions"},
-    "client": JOBS | {"bulk", "backends", "primitives", "sessions", "transpiler", "usage"},
-    "__init__": JOBS | {"backends", "budget", "bulk", "sessions", "usage", "client"},
+    "bulk": JOBS | {"backends", "budget", "bulk", "primitives", "qiskit_bridge", "resuming", "sessions"},
+    "client": JOBS | {"bulk", "backends", "primitives", "resuming", "sessions", "transpiler", "usage"},
+    "__init__": JOBS | {"backends", "budget", "bulk", "resuming", "sessions", "usage", "client"},
     "emulator": {"emulator"},
     "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
 }
@@ -108,7 +131,18 @@ def test_only_the_transport_imports_aiohttp() -> None:
     assert users == {"transport.py"}
 
 
-HEAVY = ["qiskit", "qiskit_aer", "qiskit_ibm_runtime", "numpy", "aiohttp.web", "rich", "cyclopts", "orjson", "sqlite3"]
+HEAVY = [
+    "qiskit",
+    "qiskit_aer",
+    "qiskit_ibm_runtime",
+    "numpy",
+    "aiohttp.web",
+    "rich",
+    "cyclopts",
+    "orjson",
+    "sqlite3",
+    "opentelemetry",
+]
 
 
 def test_importing_loads_nothing_heavy() -> None:

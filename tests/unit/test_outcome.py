@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,10 +17,17 @@ from qrt_async.wire.outcome import error_of, nothing, open_sink, retry_after
 NOW = dt.datetime(2026, 11, 22, 12, 0, 0, tzinfo=dt.UTC)
 
 
-def refused(status: int, body: bytes | dict[str, Any], **headers: str) -> errors.ApiError:
+def refused(
+    status: int, body: bytes | dict[str, Any], *, operation: str = "jobs.get", **headers: str
+) -> errors.ApiError:
     """Return the error of such a reply."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return error_of(Reply(ReplyHead(status, headers), data), operation="jobs.get", now=NOW)
+    return error_of(Reply(ReplyHead(status, headers), data), operation=operation, now=NOW)
+
+
+def coded(code: int | str) -> dict[str, Any]:
+    """Return a body with this code and nothing that helps."""
+    return {"errors": [{"code": code, "message": "No."}]}
 
 
 @pytest.mark.parametrize(
@@ -28,8 +37,11 @@ def refused(status: int, body: bytes | dict[str, Any], **headers: str) -> errors
         (401, errors.Unauthorized),
         (403, errors.Forbidden),
         (404, errors.NotFound),
+        (407, errors.Blocked),
         (409, errors.Conflict),
+        (413, errors.PayloadTooLarge),
         (422, errors.BadRequest),
+        (423, errors.BackendReserved),
         (429, errors.RateLimited),
         (418, errors.ApiError),
         (302, errors.ApiError),
@@ -40,6 +52,119 @@ def refused(status: int, body: bytes | dict[str, Any], **headers: str) -> errors
 def test_the_status_decides_the_class(status: int, kind: type[errors.ApiError]) -> None:
     """Each status has its class, and an unforeseen one the nearest."""
     assert type(refused(status, b"")) is kind
+
+
+PAGE = b"<!DOCTYPE html><html><head><title>Attention Required! | Cloudflare</title></head></html>"
+
+
+@pytest.mark.parametrize("operation", ["jobs.create", "jobs.get", "login"])
+def test_a_page_of_a_firewall_is_no_answer_of_the_service(operation: str) -> None:
+    """A 403 with an HTML page blames no credentials, says what to try, and keeps the firewall's own number."""
+    error = refused(403, PAGE, operation=operation, **{"cf-ray": "8f0c-FRA"})
+
+    assert type(error) is errors.Blocked
+    assert not isinstance(error, errors.Forbidden)
+    assert error.trace == "8f0c-FRA"
+    assert "another network" in str(error)
+    assert "fewer PUBs" in str(error)
+
+
+def test_the_services_own_403_is_about_the_account() -> None:
+    """A 403 in the service's words is the account's matter, and a plain text is taken for the service's."""
+    assert type(refused(403, coded(1200))) is errors.Forbidden
+    assert type(refused(403, b"forbidden")) is errors.Forbidden
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 521, 522, 523, 524, 530])
+@pytest.mark.parametrize("body", [PAGE, b"", coded(1012), coded(1001), coded(4001)])
+def test_a_failing_server_says_nothing_about_the_request(status: int, body: Any) -> None:
+    """A 5xx is a failure of the server whatever its body claims: whether a job was created stays open."""
+    assert type(refused(status, body, operation="jobs.create")) is errors.ServerError
+
+
+@pytest.mark.parametrize("status", [413, 429])
+def test_pages_of_the_edge_keep_the_class_of_their_status(status: int) -> None:
+    """An HTML page changes nothing about a size or a rate."""
+    assert type(refused(status, PAGE)) is {413: errors.PayloadTooLarge, 429: errors.RateLimited}[status]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (409, None, errors.UsageLimitReached),
+        (409, 1303, errors.UsageLimitReached),
+        (409, 1217, errors.SessionNotOpen),
+        (409, 1012, errors.TooManyPendingJobs),
+        (400, 3458, errors.TooManyPendingJobs),
+        (400, "3458", errors.TooManyPendingJobs),
+        (429, 1012, errors.TooManyPendingJobs),
+        (403, 4317, errors.UsageLimitReached),
+        (400, 4317, errors.UsageLimitReached),
+        (423, 1233, errors.BackendReserved),
+        (400, 1233, errors.BackendReserved),
+        (400, 1217, errors.SessionNotOpen),
+        (404, 4001, errors.SessionNotOpen),
+        (400, 1001, errors.PayloadTooLarge),
+        (400, 1208, errors.BadRequest),
+        (429, 1202, errors.RateLimited),
+    ],
+)
+def test_the_code_of_a_refused_submission_says_more_than_its_status(
+    status: int, code: int | str | None, kind: type[errors.ApiError]
+) -> None:
+    """Limits, reservations and closed sessions have classes of their own, by the code that IBM gives them."""
+    body = b"" if code is None else coded(code)
+
+    assert type(refused(status, body, operation="jobs.create")) is kind
+
+
+def test_a_conflict_elsewhere_is_no_usage_limit() -> None:
+    """Only a submission runs into the instance's limit with a 409, and only there a session is found closed."""
+    assert type(refused(409, coded(1400), operation="jobs.cancel")) is errors.Conflict
+    assert type(refused(404, coded(4001), operation="jobs.get")) is errors.NotFound
+
+
+def below(kind: type[Exception]) -> Iterator[type[Exception]]:
+    """Yield a class and all that are derived from it."""
+    yield kind
+    for child in kind.__subclasses__():
+        yield from below(child)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    sorted({*below(errors.ApiError), *below(errors.TransportError), *below(errors.JobError)}, key=str),
+    ids=lambda kind: str(kind.__name__),
+)
+def test_every_error_of_the_service_ends_with_what_to_do(kind: Any) -> None:
+    """Where the service has no advice, the message ends with a sentence of ours."""
+    if issubclass(kind, errors.ApiError):
+        error: Exception = kind("No", operation="x", status=400)
+    elif issubclass(kind, errors.JobError):
+        error = kind("j", "Failed")
+    else:
+        error = kind("no", operation="x")
+
+    assert str(error).endswith(kind.advice)
+    assert re.fullmatch(r"[A-Z].{20,}\.", kind.advice)
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    """The docstring's drawing names every class once, under its parent."""
+    drawn: dict[str, int] = {}
+    for line in (errors.__doc__ or "").splitlines():
+        if names := re.match(r"([ │]*)[├└]── (\w+)", line):
+            drawn[names[2]] = len(names[1])
+    kinds = [
+        kind for kind in below(errors.QrtError) if kind is not errors.QrtError and kind.__module__ == errors.__name__
+    ]
+    listed = re.findall(r"\w+", errors.__doc__ or "")
+
+    assert [kind.__name__ for kind in kinds if kind.__name__ not in listed] == []
+    for kind in kinds:
+        parent = next(base for base in kind.__bases__ if issubclass(base, errors.QrtError))
+        if kind.__name__ in drawn and parent.__name__ in drawn:
+            assert drawn[parent.__name__] < drawn[kind.__name__]
 
 
 def test_the_error_container_is_read_whole() -> None:

@@ -150,3 +150,105 @@ def test_a_quota_is_a_number_or_none(per_minute: Any) -> None:
     """A quota of nothing is refused."""
     with pytest.raises(InvalidOption):
         Quota(per_minute)
+
+
+async def test_waiting_is_told_before_it_begins() -> None:
+    """Each waiter hears once about how long its turn will take, and who need not wait hears nothing."""
+    clock = JumpingClock()
+    quota = Quota(2, clock=clock)
+    told: dict[int, list[float]] = {number: [] for number in range(6)}
+
+    async def one(number: int) -> None:
+        async with quota.submission(on_wait=told[number].append) as waited:
+            assert waited == pytest.approx(sum(told[number]))
+
+    await clock.run(asyncio.gather(*(one(number) for number in range(6))))
+    assert told == {0: [], 1: [], 2: [60], 3: [60], 4: [120], 5: [120]}
+
+
+async def test_a_wait_that_grows_is_told_again() -> None:
+    """A hold that comes while one waits is told to them."""
+    clock = JumpingClock()
+    quota = Quota(1, clock=clock)
+    async with quota.submission():
+        pass
+    told: list[float] = []
+
+    async def one() -> None:
+        async with quota.submission(on_wait=told.append):
+            pass
+
+    waiter = asyncio.create_task(one())
+    await asyncio.sleep(0)
+    quota.hold(100)
+    await clock.run(waiter)
+
+    assert told == [60, 40]
+    assert clock.now == 100
+
+
+async def test_a_refusal_holds_everybody_as_the_service_asked() -> None:
+    """After a 429 with `Retry-After` nobody submits before its end."""
+    clock = JumpingClock()
+    quota = Quota(5, clock=clock)
+    assert await quota.refused(100) == 100
+    spans = await submitted(quota, clock, 2, random.Random(1))
+
+    assert {begin for begin, _ in spans} == {100.0}
+
+
+async def test_a_refusal_without_advice_waits_for_the_oldest() -> None:
+    """Without `Retry-After` the wait lasts until our oldest submission is a minute old, or a minute."""
+    clock = JumpingClock()
+    quota = Quota(5, clock=clock)
+    assert await quota.refused(None) == 60
+    clock.now = 60.0
+    async with quota.submission():
+        pass
+    clock.now = 75.0
+    assert await quota.refused(None) == 45
+    assert quota.wait == 45
+
+
+async def test_a_refusal_lowers_what_is_believed_until_a_minute_has_passed_without_one() -> None:
+    """The believed rate falls by one with each refusal, never to nothing, and comes back when a minute went well."""
+    clock = JumpingClock()
+    quota = Quota(3, clock=clock)
+    believed = [quota.believed]
+    for _ in range(3):
+        await quota.refused(10)
+        believed.append(quota.believed)
+    assert believed == [3, 2, 1, 1]
+    clock.now = 69.0
+    assert quota.believed == 1
+    clock.now = 70.0
+    assert quota.believed == 3
+
+
+async def test_a_lowered_rate_is_kept() -> None:
+    """While fewer submissions are believed to be granted, fewer are made."""
+    clock = JumpingClock()
+    quota = Quota(3, clock=clock)
+    await quota.refused(0)
+    spans = await submitted(quota, clock, 3, random.Random(1))
+
+    assert [begin for begin, _ in sorted(spans)][:2] == [0, 0]
+    assert max(begin for begin, _ in spans) >= 60
+
+
+async def test_a_quota_without_a_limit_only_holds() -> None:
+    """Where the quota is lifted, a refusal holds and lowers nothing."""
+    clock = JumpingClock()
+    quota = Quota(None, clock=clock)
+    await quota.refused(7)
+
+    assert quota.believed is None
+    assert quota.wait == 7
+
+
+async def test_negative_advice_is_no_advice_to_go_back() -> None:
+    """A `Retry-After` in the past holds nobody."""
+    quota = Quota(5, clock=JumpingClock())
+
+    assert await quota.refused(-5) == 0
+    assert quota.wait == 0

@@ -42,7 +42,13 @@ async def list_devices(request: web.Request) -> web.Response:
     asked = "wait_time_seconds" in request.query.get("fields", "").split(",")
     waits = world.ledger.waits() if asked and world.settings.plan.allocation is None else None
     rows = [
-        replies.device(name, snapshot, world.queue_length(name), None if waits is None else waits.get(name, []))
+        replies.device(
+            name,
+            snapshot,
+            world.conditions[name],
+            world.queue_length(name),
+            None if waits is None else waits.get(name, []),
+        )
         for name, snapshot in world.devices.items()
     ]
     return reply({"devices": rows})
@@ -51,7 +57,8 @@ async def list_devices(request: web.Request) -> web.Response:
 async def status(request: web.Request) -> web.Response:
     """Tell whether a backend works and how long its queue is."""
     device = _device(request)
-    return reply(replies.device_status(device, request.app[WORLD].queue_length(device.name)))
+    world = request.app[WORLD]
+    return reply(replies.device_status(device, world.conditions[device.name], world.queue_length(device.name)))
 
 
 async def configuration(request: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,21 @@ from qrt_async.emulator.world import World
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from qrt_async.emulator.faults import Injected
+
+    Inner = Callable[[web.Request], Awaitable[web.StreamResponse]]
     Endpoint = Callable[[web.Request], Awaitable[web.Response]]
 
 WORLD = web.AppKey("world", World)
+CONTROL = "/_emulator/"  # where the test speaks, not a client
 PREFIXES = {Platform.LEGACY: "/runtime", Platform.IBM_QUANTUM: "/api/v1"}
+STRIKE: ContextVar[Injected | None] = ContextVar("STRIKE", default=None)  # the fault that strikes the request
 _TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 _FALSE = frozenset({"0", "false", "f", "no", "n", "off"})
+
+
+class Silence(web.Response):
+    """No reply: the connection is closed already."""
 
 
 def platform_of(request: web.Request) -> Platform:

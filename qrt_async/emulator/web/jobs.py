@@ -10,6 +10,7 @@ from qrt_async.emulator import bodies, replies, reports
 from qrt_async.emulator.records import JobQuery, JobStatus
 from qrt_async.emulator.refusals import Refusal
 from qrt_async.emulator.web.exchange import (
+    STRIKE,
     WORLD,
     bound,
     dialect_of,
@@ -56,16 +57,18 @@ def stored_circuits_routes() -> list[web.RouteDef]:
 async def submit(request: web.Request) -> web.Response:
     """Queue a job."""
     tenant, _ = _caller(request)
-    world = request.app[WORLD]
+    world, struck = request.app[WORLD], STRIKE.get()
+    world.admission.count_submission(tenant.user_id)
     order = bodies.job_order(await request.read(), platform_of(request), world.settings.plan)
     caller = request.headers.get("X-Qx-Client-Application", "")
-    return reply(replies.job_created(world.submit(tenant, order, caller)))
+    fate = None if struck is None else struck.fault.fate
+    return reply(replies.job_created(world.submit(tenant, order, caller, fate)))
 
 
 async def list_jobs(request: web.Request) -> web.Response:
     """List the caller's jobs, newest first; params are left out unless asked for."""
     tenant, dialect = _caller(request)
-    page = request.app[WORLD].list_jobs(tenant, _query(request))
+    page = request.app[WORLD].list_jobs(tenant, _query(request), STRIKE.get())
     return reply(replies.job_page(page, dialect, with_params=_with_params(request, default=False)))
 
 
@@ -157,13 +160,13 @@ async def transpiled_circuits(request: web.Request) -> web.Response:
     job = _job_of_old(request)
     if job.status is not JobStatus.COMPLETED:
         raise Refusal(404, None, f"Transpiled circuits not found. Job ID: {job.id}", "Wait for the end of the job.")
-    token = request.app[WORLD].share_circuits(job)
+    token = request.app[WORLD].shared_circuits.share(job)
     return reply({"url": f"{origin_of(request)}/stored/{token}"})
 
 
 async def stored_circuits(request: web.Request) -> web.Response:
     """Give circuits by the address made for them: OpenQASM texts as they were submitted, by language."""
-    circuits = request.app[WORLD].shared_circuits(request.match_info["token"])
+    circuits = request.app[WORLD].shared_circuits.of(request.match_info["token"])
     return reply({"transpiled_circuits": replies.circuits(circuits)})
 
 

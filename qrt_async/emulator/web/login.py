@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from urllib.parse import parse_qs
 
 from aiohttp import web
 
 from qrt_async.emulator import replies
-from qrt_async.emulator.credentials import ACCESS_TOKEN_SECONDS
 from qrt_async.emulator.refusals import Refusal
 from qrt_async.emulator.shapes import Mismatch, is_object, parse
 from qrt_async.emulator.web.exchange import WORLD, reply, secret_of
@@ -29,8 +29,9 @@ async def log_in(request: web.Request) -> web.Response:
     """Exchange an API token for an access token."""
     body = _object(await request.read())
     key = body.get("apiToken")
-    token = request.app[WORLD].credentials.log_in(key if isinstance(key, str) else "")
-    return reply(replies.access_token(token, ACCESS_TOKEN_SECONDS))
+    credentials = request.app[WORLD].credentials
+    token = credentials.log_in(key if isinstance(key, str) else "")
+    return reply(replies.access_token(token, math.ceil(credentials.access_token_seconds)))
 
 
 async def log_out(request: web.Request) -> web.Response:

@@ -1,0 +1,1 @@
+"""The journal, alone and shared by several processes."""
