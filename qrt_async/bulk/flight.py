@@ -357,15 +357,19 @@ class Flight:
         for task in sending:
             task.cancel()
         await asyncio.gather(*flying.values(), return_exceptions=True)
-        if not keep:
-            await self._cancel([launch.job for launch in flying if launch.job is not None])
+        jobs = [launch.job for launch in flying if launch.job is not None]
+        uncancelled = [] if keep else await self._cancel(jobs)
         for launch in flying:
             if launch.reservation is not None:
                 await launch.reservation.settle(None if keep else await self._last_charge(launch.job))
         ends = await asyncio.gather(*(site.end(error, gently=keep) for site in sites), return_exceptions=True)
-        for failure in ends:
-            if isinstance(failure, BaseException):
-                raise failure
+        failures = [failure for failure in ends if isinstance(failure, BaseException)]
+        for failure in failures[1:]:
+            failures[0].add_note(str(failure))
+        for message in uncancelled:
+            warnings.warn(message, ResourceWarning, stacklevel=2)
+        if failures:
+            raise failures[0]
 
     async def _sent(self, launches: Sequence[Launch]) -> None:
         """Wait a while for submissions that may have left, so that their jobs are known."""
@@ -380,15 +384,18 @@ class Flight:
         while any(launch.sending for launch in launches):
             await self.progress.changed()
 
-    async def _cancel(self, jobs: Sequence[Job[Any]]) -> None:
+    async def _cancel(self, jobs: Sequence[Job[Any]]) -> list[str]:
+        """Cancel the jobs, and say which could not be."""
         found = await asyncio.gather(*(job.cancel() for job in jobs), return_exceptions=True)
-        for job, outcome in zip(jobs, found, strict=True):
-            if isinstance(outcome, BaseException):
-                warnings.warn(f"job {job.id} could not be cancelled: {outcome}", ResourceWarning, stacklevel=2)
         if self._uncertain:
             # a submission that failed or was cut short may still have led to a job, which its tag would betray
             with contextlib.suppress(QrtError):
                 await self.service.jobs.cancel_all(tags=self.launcher.tags[-1:])
+        return [
+            f"job {job.id} could not be cancelled, and goes on: {outcome}"
+            for job, outcome in zip(jobs, found, strict=True)
+            if isinstance(outcome, BaseException)
+        ]
 
     async def _last_charge(self, job: Job[Any] | None) -> float | None:
         """Return what a cancelled job was charged, None where nobody can say."""
