@@ -147,6 +147,7 @@ from qrt_async.notices import ServiceWarning
 from qrt_async.options import CallOptions, Limits, PollPolicy, RetryPolicy, SubmissionPolicy, SubmitOptions, Timeouts
 from qrt_async.quota import Quota
 from qrt_async.resuming import Resumed
+from qrt_async.saved import SavedAccount, SavedProxies
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
 
@@ -275,6 +276,8 @@ __all__ = [
     "SamplerOptions",
     "SamplerPub",
     "SamplerResult",
+    "SavedAccount",
+    "SavedProxies",
     "ServerError",
     "ServiceWarning",
     "Session",

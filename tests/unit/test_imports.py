@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pubs": WIRE | {"qiskit_bridge"},
     "platforms": WIRE,
     "saved": {"errors", "secret"},
-    "account": WIRE | {"platforms", "saved", "environment"},
+    "account": WIRE | {"notices", "platforms", "saved", "environment"},
     "discovery": WIRE | {"account"},
     "notices": set(),
     "listing": set(),
@@ -74,7 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": JOBS | {"bulk", "backends", "primitives", "resuming", "sessions", "transpiler", "usage"},
     "__init__": JOBS | {"backends", "budget", "bulk", "resuming", "sessions", "usage", "client"},
     "emulator": {"emulator"},
-    "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
+    "cli": JOBS | {"__init__", "backends", "sessions", "usage", "client", "emulator", "cli"},
 }
 
 SANS_IO = {"asyncio", "socket", "ssl", "http", "urllib.request", "aiohttp", "time", "os", "subprocess", "threading"}
