@@ -283,7 +283,7 @@ class Engine:
     async def log_out(self) -> None:
         """End the token in hand, where the platform can; one that has ended already is no error."""
         call, token = platforms.logout(self.account.platform), self._tokens.current
-        if call is None or token is None:
+        if call is None or token is None or self._state.closed:
             return
         deadline = Deadline.after(self.clock, self.timeouts.closing)
         with contextlib.suppress(Unauthorized):

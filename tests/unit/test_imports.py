@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backends": ENGINE,
     "primitives": WIRE | {"pubs"},
     "sessions": JOBS | {"idle", "primitives", "usage"},
-    "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
+    "transpiler": ENGINE | {"backends", "qiskit_bridge", "regardless", "transpiler"},
     "client": JOBS | {"backends", "primitives", "resuming", "sessions", "transpiler", "usage"},
     "__init__": JOBS | {"backends", "resuming", "sessions", "usage", "client"},
     "emulator": {"emulator"},
