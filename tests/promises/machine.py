@@ -1,4 +1,4 @@
-"""The emulator with workers that take no time, on a clock that passes while everybody sleeps."""
+"""The emulator in the test's own loop, with workers that take no time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
+from aiohttp import web
 
 from qrt_async import Account, Client, Limits, PollPolicy
-from qrt_async.emulator import Controls, VirtualClock
+from qrt_async.emulator import Bill, Controls, VirtualClock
+from qrt_async.emulator.clock import RealClock
 from qrt_async.emulator.devices import Device
 from qrt_async.emulator.pool import StillPool
-from qrt_async.emulator.serving import listen
 from qrt_async.emulator.settings import Settings
+from qrt_async.emulator.web.app import application
 from qrt_async.emulator.work import Done, Outcome, TranspileWork, Work
 from qrt_async.emulator.world import World
 from qrt_async.hooks import Event, Hook
@@ -83,10 +85,45 @@ class Moments:
         self.seen.append((self.clock.monotonic(), event))
 
 
+@attrs.frozen
+class Server:
+    """An emulator that answers at `url`, and what stands behind it."""
+
+    url: str
+    world: World
+    _runner: web.AppRunner
+
+    @property
+    def connections(self) -> int:
+        """How many connections it has open."""
+        assert self._runner.server is not None
+        return len(self._runner.server.connections)
+
+    async def bill(self) -> Bill:
+        """Return what it saw until now."""
+        return await self.world.books.bill(self.world.ledger, self.world.all_sessions())
+
+
+@asynccontextmanager
+async def serving(
+    snapshots: Mapping[str, Device], settings: Settings, clock: VirtualClock | None = None
+) -> AsyncIterator[Server]:
+    """Run an emulator for the length of the block, in real time unless a clock is given."""
+    pool = StillPool(_PromptPool(), clock) if clock else _PromptPool()
+    world = World(snapshots, pool, settings=settings, clock=clock or RealClock())
+    runner = web.AppRunner(application(world), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, backlog=2048).start()
+        yield Server(f"http://127.0.0.1:{runner.addresses[0][1]}", world, runner)
+    finally:
+        await runner.cleanup()
+        await world.close()
+
+
 @asynccontextmanager
 async def machine(snapshots: Mapping[str, Device], settings: Settings) -> AsyncIterator[Machine]:
-    """Run an emulator for the length of the block; its own tasks have names that :func:`is_ours` knows."""
+    """Run an emulator whose time passes while everybody sleeps."""
     clock = VirtualClock(automatic=True)
-    world = World(snapshots, StillPool(_PromptPool(), clock), settings=settings, clock=clock)
-    async with listen(world) as url:
-        yield Machine(url, clock, Controls(url))
+    async with serving(snapshots, settings, clock) as server:
+        yield Machine(server.url, clock, Controls(server.url))
