@@ -17,6 +17,7 @@ from qrt_async.errors import (
     ApiError,
     ClientClosed,
     Forbidden,
+    LoginUnavailable,
     NotFound,
     ProtocolError,
     QrtError,
@@ -250,7 +251,7 @@ class Watcher:
     def _suffer(self, due: list[_Entry], error: QrtError) -> None:
         """Outlive a failure that passes; hand any other to those who wait."""
         if decisions.is_passing(error):
-            if isinstance(error, ApiError) and error.retry_after is not None:
+            if isinstance(error, ApiError | LoginUnavailable) and error.retry_after is not None:
                 self._held_until = self._engine.clock.monotonic() + error.retry_after
             return
         for entry in due:
