@@ -1,12 +1,20 @@
 """The asyncio-native client for IBM's Qiskit Runtime REST API."""
 
 from qrt_async.account import Account
+from qrt_async.budget import Budget, BudgetStore, Reservation
+from qrt_async.bulk.fan_out import FanOut
+from qrt_async.bulk.flight import Done
+from qrt_async.bulk.planning import Plan, PlannedJob
+from qrt_async.bulk.policies import Candidate
+from qrt_async.bulk.progress import Progress
+from qrt_async.bulk.settings import FanOutOptions, PackingOptions
 from qrt_async.client import Client
 from qrt_async.errors import (
     ApiError,
     BackendReserved,
     BadRequest,
     Blocked,
+    BudgetExceeded,
     ClientClosed,
     Conflict,
     ConnectionFailed,
@@ -32,6 +40,7 @@ from qrt_async.errors import (
     PrivateResultLost,
     ProtocolError,
     ProxyRefused,
+    PubTooLarge,
     QrtError,
     QuotaTimeout,
     RateLimited,
@@ -158,15 +167,20 @@ __all__ = [
     "Bindings",
     "BitArray",
     "Blocked",
+    "Budget",
+    "BudgetExceeded",
     "BudgetState",
+    "BudgetStore",
     "CallOptions",
     "CancelOutcome",
+    "Candidate",
     "Client",
     "ClientClosed",
     "Conflict",
     "ConnectionFailed",
     "Counts",
     "Disconnected",
+    "Done",
     "DoubleSliceSpan",
     "DynamicalDecouplingOptions",
     "EstimatorData",
@@ -179,6 +193,8 @@ __all__ = [
     "ExecutionSpans",
     "ExecutorItem",
     "ExecutorResult",
+    "FanOut",
+    "FanOutOptions",
     "Forbidden",
     "Hook",
     "Instance",
@@ -224,18 +240,23 @@ __all__ = [
     "NotFound",
     "Opaque",
     "Owner",
+    "PackingOptions",
     "PauliLindbladError",
     "PauliLindbladMap",
     "PayloadTooLarge",
     "PecOptions",
+    "Plan",
+    "PlannedJob",
     "Platform",
     "PollPolicy",
     "PrimitiveResult",
     "PrivateResultLost",
+    "Progress",
     "ProtocolError",
     "Proxy",
     "ProxyRefused",
     "PubResult",
+    "PubTooLarge",
     "Qpy",
     "QrtError",
     "QuasiData",
@@ -243,6 +264,7 @@ __all__ = [
     "QuotaTimeout",
     "RateLimited",
     "RequestTimeout",
+    "Reservation",
     "ResilienceOptions",
     "ResultNotAvailable",
     "ResumeMismatch",

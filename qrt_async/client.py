@@ -14,6 +14,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from qrt_async import pubs as pub_rules
 from qrt_async.account import Account
 from qrt_async.backends import Backends
+from qrt_async.bulk import planning
+from qrt_async.bulk.completion import as_completed
+from qrt_async.bulk.fan_out import FanOut, Pubs, gathered
+from qrt_async.bulk.flight import Service
+from qrt_async.bulk.planning import Plan
+from qrt_async.bulk.settings import FanOutOptions, FanOutSettings, PackingOptions, PackingSettings
 from qrt_async.clock import Clock, SystemClock
 from qrt_async.discovery import find_instances
 from qrt_async.engine import Engine
@@ -24,7 +30,7 @@ from qrt_async.journal import Journal
 from qrt_async.models.jobs import Program
 from qrt_async.models.primitive_options import EstimatorOptions, SamplerOptions
 from qrt_async.models.pubs import IsaCircuit
-from qrt_async.models.results import EstimatorResult, PrimitiveResult, SamplerResult
+from qrt_async.models.results import EstimatorResult, PrimitiveResult, PubResult, SamplerResult
 from qrt_async.models.usage import ApiVersion, InstanceOffer
 from qrt_async.network import Network
 from qrt_async.options import (
@@ -58,6 +64,8 @@ if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
 
 T = TypeVar("T")
+
+_SUBMISSIONS_PER_MINUTE = 5
 
 
 class Client:
@@ -377,6 +385,64 @@ class Client:
             max_time=max_time,
             on_error=on_error,
         )
+
+    def plan(self, pubs: Iterable[Any], *, backends: Iterable[str], **settings: Unpack[PackingSettings]) -> Plan:
+        """
+        Return how many PUBs would become jobs, and what these would take; nothing is sent, and nothing costs.
+
+        PUBs are written as for :meth:`fan_out`, and `settings` are those of
+        :class:`~qrt_async.bulk.settings.PackingOptions`. A million PUBs take about ten seconds: in a coroutine, call it
+        with :func:`asyncio.to_thread`.
+
+        Raises:
+            InvalidPub: a PUB that no service would accept; `PubTooLarge` where it breaks a limit of a job alone.
+
+        """
+        return planning.plan(
+            pubs,
+            backends=backends,
+            options=PackingOptions(**settings),
+            submissions_per_minute=_SUBMISSIONS_PER_MINUTE,
+        )
+
+    def fan_out(self, pubs: Pubs, *, backends: Iterable[str], **settings: Unpack[FanOutSettings]) -> FanOut:
+        """
+        Return a run of many PUBs over many backends: ``async with client.fan_out(…) as run: async for done in run``.
+
+        PUBs are written as for one job, and come from a list, a generator or an async generator of any length. They are
+        packed into few jobs, transpiled for the backend that they go to where they need it, and come back one by one,
+        each with its `index`, `result` or `error`. `settings` are those of
+        :class:`~qrt_async.bulk.settings.FanOutOptions`.
+        """
+        service = Service(
+            engine=self._engine,
+            jobs=self._jobs,
+            backends=self._backends,
+            transpile=self.transpile,
+            per_minute=_SUBMISSIONS_PER_MINUTE,
+        )
+        return FanOut.of(service, pubs, backends, FanOutOptions(**settings))
+
+    async def gather(
+        self,
+        pubs: Pubs,
+        *,
+        backends: Iterable[str],
+        return_exceptions: bool = False,
+        **settings: Unpack[FanOutSettings],
+    ) -> list[PubResult[Any] | BaseException]:
+        """
+        Run many PUBs as :meth:`fan_out` does, and return their results in their order.
+
+        With `return_exceptions` a PUB's error stands in the place of its result; without it the first error is raised,
+        and the jobs that are not over are treated as `on_error` says.
+        """
+        run = self.fan_out(pubs, backends=backends, **settings)
+        return await gathered(run, return_exceptions=return_exceptions)
+
+    def as_completed(self, jobs: Iterable[Job[T]]) -> AsyncGenerator[Job[T], None]:
+        """Return an iterator over jobs as they are over, however they end: ``async for job in …``."""
+        return as_completed(jobs)
 
     async def __aenter__(self) -> Self:
         return self

@@ -6,7 +6,7 @@ What can go wrong, as one tree.
     QrtError
     ├── UsageError (ValueError)            the call is wrong; nothing was sent
     │   ├── InvalidAccount
-    │   ├── InvalidPub
+    │   ├── InvalidPub · PubTooLarge (an InvalidPub)
     │   ├── InvalidOption
     │   ├── NoSuchRegister (AttributeError, KeyError)
     │   ├── MissingExtra
@@ -46,6 +46,7 @@ What can go wrong, as one tree.
     ├── UnknownJobStatus                   the service named a status that this version does not know
     ├── ResultNotAvailable                 the job is over, and the service has no result for it
     │   └── PrivateResultLost              it was on its way when the connection failed, and can be read once only
+    ├── BudgetExceeded                     a submission would go beyond a budget; it was not sent
     ├── WaitTimeout (TimeoutError)         the caller's own deadline passed; the job goes on
     ├── SessionUncertain                   nobody can tell whether a session was opened; holds candidates
     ├── JournalError                       the journal cannot be read or written; nothing more was sent
@@ -79,6 +80,14 @@ class InvalidAccount(UsageError):
 
 class InvalidPub(UsageError):
     """A PUB that no service would accept; the message says which one and where."""
+
+
+class PubTooLarge(InvalidPub):
+    """A PUB that breaks a limit of a job all by itself; `index` is its place among the PUBs."""
+
+    def __init__(self, index: int, why: str) -> None:
+        self.index = index
+        super().__init__(f"PUB {index}: {why}")
 
 
 class InvalidOption(UsageError):
@@ -476,6 +485,23 @@ class SessionUncertain(QrtError):
         super().__init__(
             f"it is unknown whether a session on {backend} was opened ({why}); {among}. End what is yours with "
             f"client.sessions.cancel(id); by itself it ends after {max_time} s at the latest"
+        )
+
+
+class BudgetExceeded(QrtError):
+    """
+    A submission might cost more than a budget has left, and was not sent.
+
+    All figures are quantum seconds: `wanted` is what it might cost, `remaining` what was left, `ceiling` the budget.
+    """
+
+    def __init__(self, *, wanted: float, remaining: float, ceiling: float) -> None:
+        self.wanted = wanted
+        self.remaining = remaining
+        self.ceiling = ceiling
+        super().__init__(
+            f"{wanted:g} quantum seconds are wanted, but {remaining:g} of the budget's {ceiling:g} remain: "
+            "raise the budget, or lower max_time or the work"
         )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
 import attrs
@@ -62,6 +63,71 @@ def estimator_pubs(
         _checked_estimator(attrs.evolve(pub, precision=default) if pub.precision is None else pub, backend, i)
         for i, pub in enumerate(made)
     )
+
+
+def sampler_pub(value: object, index: int, *, backend: str | None, shots: int | None = None) -> SamplerPub:
+    """
+    Return PUB `index` of many, checked like those of :func:`sampler_pubs`.
+
+    With `backend` None the circuit is one that is still to be transpiled, and stays as it is.
+    """
+    pub = _sampler_pub(value, index)
+    if pub.shots is None:
+        pub = attrs.evolve(pub, shots=_shots(shots, "shots"))
+    if backend is not None:
+        return _checked_sampler(pub, backend, index)
+    place = f"PUB {index}"
+    parameters = _parameters(_by_name(pub), _untranspiled(pub.circuit, place), place)
+    return SamplerPub(pub.circuit, parameters, _shots(pub.shots, f"{place}: shots"))
+
+
+def estimator_pub(value: object, index: int, *, backend: str | None, precision: float | None = None) -> EstimatorPub:
+    """
+    Return PUB `index` of many, checked like those of :func:`estimator_pubs`.
+
+    With `backend` None the circuit is one that is still to be transpiled, and stays as it is.
+    """
+    pub = _estimator_pub(value, index)
+    if pub.precision is None:
+        pub = attrs.evolve(pub, precision=_precision(precision, "precision"))
+    if backend is not None:
+        return _checked_estimator(pub, backend, index)
+    place = f"PUB {index}"
+    at = f"{place}: observables"
+    found, _ = observables.checked(_plain_observables(pub.observables, at), at)
+    parameters = _parameters(_by_name(pub), _untranspiled(pub.circuit, place), place)
+    return EstimatorPub(pub.circuit, found, parameters, _precision(pub.precision, f"{place}: precision"))
+
+
+def circuit_of(value: object) -> object:
+    """Return the circuit of a PUB as one may write it, whatever the rest of it is worth."""
+    if isinstance(value, SamplerPub | EstimatorPub):
+        return value.circuit
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return cast(Sequence[object], value)[0]
+    return value
+
+
+def is_quantum_circuit(value: object) -> bool:
+    """Tell whether a value is a circuit of Qiskit's, which is not imported to find out."""
+    return _is_circuit(value)
+
+
+def _untranspiled(circuit: object, place: str) -> object:
+    if _is_circuit(circuit) or (isinstance(circuit, str) and circuit.strip()):
+        return circuit
+    raise InvalidPub(
+        f"{place}: a circuit to be transpiled is OpenQASM text or a QuantumCircuit, not {type(circuit).__name__}"
+    )
+
+
+def _by_name(pub: SamplerPub | EstimatorPub) -> object:
+    """Return the parameters of a circuit that is to be transpiled, those of Qiskit's own by their names."""
+    if not _is_circuit(pub.circuit) or not isinstance(pub.parameters, Mapping):
+        return pub.parameters
+    from qrt_async import qiskit_bridge
+
+    return qiskit_bridge.named(pub.parameters)
 
 
 def _several(pubs: object) -> list[object]:
@@ -133,11 +199,19 @@ def _checked_estimator(pub: EstimatorPub, backend: str, index: int) -> Estimator
 
 def _is_qiskits(value: object) -> bool:
     """Return whether a value is of a class of Qiskit's, which is not imported to find out."""
-    return any(kind.__module__.partition(".")[0] == "qiskit" for kind in type(value).__mro__)
+    return _origins(cast("Hashable", type(value)))[0]
 
 
 def _is_circuit(value: object) -> bool:
-    return _is_qiskits(value) and any(kind.__name__ == "QuantumCircuit" for kind in type(value).__mro__)
+    return _origins(cast("Hashable", type(value)))[1]
+
+
+@functools.lru_cache(maxsize=256)
+def _origins(kind: Hashable) -> tuple[bool, bool]:
+    """Return whether a class is Qiskit's, and whether it is a circuit of Qiskit's."""
+    line = cast(type, kind).__mro__
+    qiskits = any(base.__module__.partition(".")[0] == "qiskit" for base in line)
+    return qiskits, qiskits and any(base.__name__ == "QuantumCircuit" for base in line)
 
 
 def _plain_observables(value: object, place: str) -> object:

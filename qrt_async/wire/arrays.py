@@ -197,3 +197,11 @@ def npy_of(array: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
     return file.getvalue()
+
+
+def npy_shape(data: bytes) -> tuple[int, ...]:
+    """Return the shape of an array in NumPy's file format."""
+    form = _HEADERS[data[:8]]
+    offset = 8 + struct.calcsize(form)
+    length = offset + cast(int, struct.unpack_from(form, data, 8)[0])
+    return _header(data[offset:length].decode("latin-1"), length).shape

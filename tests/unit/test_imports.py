@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": {"errors"},
     "journal": GROUND | {"journal"},
     "quota": GROUND | {"journal"},
+    "budget": GROUND,
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
     "models": {"models", "errors", "secret", "threads", "qiskit_bridge"},
     "wire": WIRE,
@@ -69,8 +70,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "primitives": WIRE | {"pubs"},
     "sessions": JOBS | {"idle", "primitives", "usage"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
-    "client": JOBS | {"backends", "primitives", "resuming", "sessions", "transpiler", "usage"},
-    "__init__": JOBS | {"backends", "resuming", "sessions", "usage", "client"},
+    "bulk": JOBS | {"backends", "budget", "bulk", "primitives", "qiskit_bridge", "quota", "sessions"},
+    "client": JOBS | {"bulk", "backends", "primitives", "resuming", "sessions", "transpiler", "usage"},
+    "__init__": JOBS | {"backends", "budget", "bulk", "resuming", "sessions", "usage", "client"},
     "emulator": {"emulator"},
     "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
 }
