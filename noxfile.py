@@ -95,3 +95,4 @@ def bench(session: nox.Session) -> None:
     """Print the benchmarks' figures; nothing here can fail for being slow."""
     _install(session, "-e", ".[emulator]")
     session.run("python", "benchmarks/thousand_jobs.py", *session.posargs)
+    session.run("python", "benchmarks/results.py")

@@ -320,7 +320,8 @@ class Client:
         The result is what the body says: a :class:`PrimitiveResult`, or JSON with its typed values decoded.
         """
         program: Program[Any] = Program(program_id, results.any_program)
-        request = program_job(
+        request = await asyncio.to_thread(
+            program_job,
             program,
             params,
             backend=backend,

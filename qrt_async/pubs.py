@@ -295,7 +295,7 @@ def _parameters(value: object, circuit: object, place: str) -> ParameterValues:
 
 def _numbers(value: object, place: str) -> Numbers:
     """Return a number, or nested tuples of numbers that form a regular array."""
-    listed: object = cast(Any, value).tolist() if hasattr(value, "tolist") else value
+    listed = _listed(value)
     if isinstance(listed, Sequence) and not isinstance(listed, str | bytes | bytearray):
         items = tuple(_numbers(item, f"{place}[{i}]") for i, item in enumerate(cast(Sequence[object], listed)))
         if len({_shape(item) for item in items}) > 1:
@@ -305,6 +305,14 @@ def _numbers(value: object, place: str) -> Numbers:
     if number is None:
         raise InvalidPub(f"{place}: expected finite numbers, not {value!r}")
     return number
+
+
+def _listed(value: object) -> object:
+    """Return an array as lists, row by row: as one step a large one would hold Python's lock."""
+    if not hasattr(value, "tolist"):
+        return value
+    array = cast(Any, value)
+    return list(array) if getattr(array, "ndim", 0) > 1 else array.tolist()
 
 
 def _shape(value: Numbers) -> tuple[int, ...]:
