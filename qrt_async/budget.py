@@ -76,7 +76,7 @@ class Budget:
     _store: BudgetStore
     _state: BudgetState
     _open: int
-    _settled: asyncio.Event
+    _change: asyncio.Event
 
     def __init__(self, quantum_seconds: float, *, store: BudgetStore | None = None) -> None:
         if isinstance(quantum_seconds, bool) or not quantum_seconds > 0 or not math.isfinite(quantum_seconds):
@@ -85,7 +85,7 @@ class Budget:
         self._store = store if store is not None else _Memory()
         self._state = BudgetState()
         self._open = 0
-        self._settled = asyncio.Event()
+        self._change = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"Budget({self.quantum_seconds:g}, spent={self.spent:g}, reserved={self.reserved:g})"
@@ -138,19 +138,21 @@ class Budget:
 
         """
         while True:
-            self._settled.clear()
+            change = self._change
             try:
                 return await self.reserve(seconds, tag=tag)
             except BudgetExceeded:
-                if self.spent + seconds > self.quantum_seconds or not self._open:
+                hopeless = self.spent + seconds > self.quantum_seconds or not self._open
+                if hopeless and not change.is_set():
                     raise
-            await self._settled.wait()
+            await change.wait()
 
     async def _settle(self, reservation: Reservation, used: float) -> None:
         await self._store.settle(reservation.tag, used)
         self._state = await self._store.state()
         self._open -= 1
-        self._settled.set()
+        self._change.set()
+        self._change = asyncio.Event()
 
 
 @attrs.define(eq=False)

@@ -138,7 +138,7 @@ async def test_a_backend_in_maintenance_gets_no_more(legacy: Scripted, clock: Ma
             legacy.ends = _complete
             for job in legacy.jobs:
                 job.status = "Completed"
-            found = []
+            found: list[int] = []
             while len(found) < 80:
                 found.append((await passing(clock, anext(run))).index)
             assert places(legacy).count("ibm_a") == 1
@@ -162,17 +162,19 @@ async def test_what_was_prepared_for_a_backend_moves_as_well(legacy: Scripted, c
     """A pack that was transpiled for a backend, and waits to be submitted, is transpiled again for another."""
     legacy.backends(*NAMES)
     legacy.gate = asyncio.Event()
-    async with Client(legacy.service.legacy_account(), clock=clock) as client:
-        async with client.fan_out(pubs(20), backends=NAMES, transpile=1, pubs_per_job=10) as run:
-            await until(lambda: len(legacy.jobs) == 1 and len(legacy.transpiled) == 2)
-            await settled()
-            legacy.status("ibm_b", "maintenance")
-            clock.advance(30)
-            await until(lambda: any("/backends/ibm_b/status" in one.path for one in legacy.service.seen))
-            await settled()
-            legacy.gate.set()
-            found = [done async for done in run]
-            moved = run.progress.moved
+    async with (
+        Client(legacy.service.legacy_account(), clock=clock) as client,
+        client.fan_out(pubs(20), backends=NAMES, transpile=1, pubs_per_job=10) as run,
+    ):
+        await until(lambda: len(legacy.jobs) == 1 and len(legacy.transpiled) == 2)
+        await settled()
+        legacy.status("ibm_b", "maintenance")
+        clock.advance(30)
+        await until(lambda: any("/backends/ibm_b/status" in one.path for one in legacy.service.seen))
+        await settled()
+        legacy.gate.set()
+        found = [done async for done in run]
+        moved = run.progress.moved
 
     assert places(legacy) == ["ibm_a", "ibm_c"]
     assert moved == 10
@@ -187,15 +189,17 @@ async def test_where_every_backend_is_down_work_waits(legacy: Scripted, clock: M
     listed = {"name": "ibm_a", "status": {"name": "paused"}, "queue_length": 0, "is_simulator": False, "qubits": 5}
     down = {"devices": [listed, listed | {"name": "ibm_b"}]}
     legacy.service.on(f"GET {legacy.api}/backends", _json(down))
-    async with Client(legacy.service.legacy_account(), clock=clock) as client:
-        async with client.fan_out(pubs(5), backends=["ibm_a", "ibm_b"], transpile=1) as run:
-            await until(lambda: run.progress.taken == 5)
-            clock.advance(30)
-            await settled()
-            assert legacy.jobs == []
-            legacy.status("ibm_b")
-            clock.advance(30)
-            assert len([done async for done in run]) == 5
+    async with (
+        Client(legacy.service.legacy_account(), clock=clock) as client,
+        client.fan_out(pubs(5), backends=["ibm_a", "ibm_b"], transpile=1) as run,
+    ):
+        await until(lambda: run.progress.taken == 5)
+        clock.advance(30)
+        await settled()
+        assert legacy.jobs == []
+        legacy.status("ibm_b")
+        clock.advance(30)
+        assert len([done async for done in run]) == 5
 
     assert places(legacy) == ["ibm_b"]
 

@@ -75,10 +75,12 @@ async def test_every_pub_comes_once_with_its_own_result(machine: Scripted) -> No
 
 async def test_jobs_bear_their_limit_and_the_runs_tag(machine: Scripted) -> None:
     """`cost` is always sent, and all jobs of a run can be found by one tag."""
-    async with Client(machine.service.account()) as client:
-        async with client.fan_out(pubs(3), backends=["ibm_fez"], tags=["mine"], pubs_per_job=2) as run:
-            assert [done.index async for done in run] == [0, 1, 2]
-            tag = run.tag
+    async with (
+        Client(machine.service.account()) as client,
+        client.fan_out(pubs(3), backends=["ibm_fez"], tags=["mine"], pubs_per_job=2) as run,
+    ):
+        assert [done.index async for done in run] == [0, 1, 2]
+        tag = run.tag
 
     assert [(job.body["cost"], job.body["tags"]) for job in machine.jobs] == [(60, ["mine", tag])] * 2
 
@@ -120,18 +122,20 @@ async def test_an_endless_source_is_read_as_results_are_consumed(machine: Script
     """A consumer who stops makes the reading and the submitting stop, within a few jobs' worth of PUBs."""
     taken: list[int] = []
     bound = 10 * (2 * 2 + 5 + 5 + 5)
-    async with Client(machine.service.account()) as client:
-        async with client.fan_out(endless(taken), backends=["ibm_fez"], pubs_per_job=10) as run:
-            for _ in range(3):
-                await anext(run)
-            for _ in range(2000):
-                await asyncio.sleep(0)
-            stopped = len(taken), len(machine.jobs)
-            for _ in range(500):
-                await asyncio.sleep(0)
-            assert (len(taken), len(machine.jobs)) == stopped
-            assert len(taken) <= bound
-            more = [await anext(run) for _ in range(300)]
+    async with (
+        Client(machine.service.account()) as client,
+        client.fan_out(endless(taken), backends=["ibm_fez"], pubs_per_job=10) as run,
+    ):
+        for _ in range(3):
+            await anext(run)
+        for _ in range(2000):
+            await asyncio.sleep(0)
+        stopped = len(taken), len(machine.jobs)
+        for _ in range(500):
+            await asyncio.sleep(0)
+        assert (len(taken), len(machine.jobs)) == stopped
+        assert len(taken) <= bound
+        more = [await anext(run) for _ in range(300)]
 
     assert len(more) == 300
     assert stopped[0] < len(taken) <= 300 + bound
@@ -404,11 +408,13 @@ async def test_reservations_of_cancelled_jobs_are_settled(machine: Scripted, clo
     """Leaving settles what is open with what the cancelled jobs were charged."""
     machine.ends = hold
     budget = Budget(1000)
-    async with Client(machine.service.account(), clock=clock) as client:
-        async with client.fan_out(pubs(3), backends=["ibm_fez"], pubs_per_job=1, budget=budget):
-            await until(lambda: len(machine.jobs) == 3)
-            assert budget.reserved == 180
-            assert "Flight._fly" in names_of_tasks()
+    async with (
+        Client(machine.service.account(), clock=clock) as client,
+        client.fan_out(pubs(3), backends=["ibm_fez"], pubs_per_job=1, budget=budget),
+    ):
+        await until(lambda: len(machine.jobs) == 3)
+        assert budget.reserved == 180
+        assert "Flight._fly" in names_of_tasks()
 
     assert (budget.reserved, budget.spent) == (0, 6)
 
@@ -436,23 +442,25 @@ async def test_a_refused_job_is_the_error_of_its_pubs(machine: Scripted) -> None
 async def test_progress_follows_the_jobs(machine: Scripted, clock: ManualClock) -> None:
     """Jobs are seen to wait, to run and to end, with one request for all; what is left under the quota is told."""
     machine.ends = hold
-    async with Client(machine.service.account(), clock=clock) as client:
-        async with client.fan_out(pubs(1000), backends=["ibm_fez"], pubs_per_job=50) as run:
-            await until(lambda: len(machine.jobs) == 5 and run.progress.submitted == 250)
-            assert (run.progress.queued, run.progress.running) == (250, 0)
-            assert (run.progress.jobs_left, run.progress.seconds_left) == (15, 120.0)
-            for job in machine.jobs[:2]:
-                job.status = "Running"
-            changed = asyncio.create_task(run.progress.changed())
-            clock.advance(30)
-            await until(lambda: run.progress.running == 100)
-            await changed
-            assert run.progress.queued == 150
-            for job in machine.jobs:
-                job.status = "Completed"
-            await until(lambda: clock.advance(1) or run.progress.done >= 250)  # type: ignore[func-returns-value]
-            assert "250 of 1,000 PUBs done" in str(run.progress)
-            assert run.progress.seconds_billed >= 8
+    async with (
+        Client(machine.service.account(), clock=clock) as client,
+        client.fan_out(pubs(1000), backends=["ibm_fez"], pubs_per_job=50) as run,
+    ):
+        await until(lambda: len(machine.jobs) == 5 and run.progress.submitted == 250)
+        assert (run.progress.queued, run.progress.running) == (250, 0)
+        assert (run.progress.jobs_left, run.progress.seconds_left) == (15, 120.0)
+        for job in machine.jobs[:2]:
+            job.status = "Running"
+        changed = asyncio.create_task(run.progress.changed())
+        clock.advance(30)
+        await until(lambda: run.progress.running == 100)
+        await changed
+        assert run.progress.queued == 150
+        for job in machine.jobs:
+            job.status = "Completed"
+        await until(lambda: clock.advance(1) or run.progress.done >= 250)  # type: ignore[func-returns-value]
+        assert "250 of 1,000 PUBs done" in str(run.progress)
+        assert run.progress.seconds_billed >= 8
 
 
 async def test_settings_are_checked_before_anything_is_sent(machine: Scripted) -> None:
