@@ -57,7 +57,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    _install(session, ".[emulator,cli]", *_group("typing"))
+    _install(session, ".[emulator,cli,plot]", *_group("typing"))
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "qrt_async", "--ignoreexternal")
@@ -66,7 +66,7 @@ def typing(session: nox.Session) -> None:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     session.log(f"Pythons that run here: {', '.join(PYTHONS)}")
-    _install(session, "-e", ".[emulator,cli]", *_group("test"))
+    _install(session, "-e", ".[emulator,cli,plot]", *_group("test"))
     session.run("python", "-m", "pytest", "-n", "2", "--ignore=tests/interop", *session.posargs)
 
 

@@ -1,7 +1,7 @@
 """The asyncio-native client for IBM's Qiskit Runtime REST API."""
 
 from qrt_async.account import Account
-from qrt_async.budget import Budget, BudgetStore, Reservation
+from qrt_async.budget import Budget, BudgetStore, JournalStore, Reservation
 from qrt_async.bulk.coalescer import Coalescer
 from qrt_async.bulk.fan_out import FanOut
 from qrt_async.bulk.flight import Done
@@ -150,6 +150,7 @@ from qrt_async.notices import ServiceWarning
 from qrt_async.options import CallOptions, Limits, PollPolicy, RetryPolicy, SubmissionPolicy, SubmitOptions, Timeouts
 from qrt_async.quota import Quota
 from qrt_async.resuming import Resumed
+from qrt_async.saved import SavedAccount, SavedProxies
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
 
@@ -226,6 +227,7 @@ __all__ = [
     "Journal",
     "JournalBusy",
     "JournalError",
+    "JournalStore",
     "KeyMismatch",
     "LayerError",
     "LayerNoiseLearningOptions",
@@ -281,6 +283,8 @@ __all__ = [
     "SamplerOptions",
     "SamplerPub",
     "SamplerResult",
+    "SavedAccount",
+    "SavedProxies",
     "ServerError",
     "ServiceWarning",
     "Session",

@@ -10,14 +10,7 @@ from typing import Protocol
 import attrs
 
 from qrt_async.errors import BudgetExceeded, InvalidOption
-
-
-@attrs.frozen
-class BudgetState:
-    """Quantum seconds that a budget has `spent`, and that are `reserved` for what is not settled yet."""
-
-    spent: float = 0.0
-    reserved: float = 0.0
+from qrt_async.journal import BudgetState, Journal
 
 
 class BudgetStore(Protocol):
@@ -59,7 +52,27 @@ class _Memory:
             self._spent += seconds
 
     async def state(self) -> BudgetState:
-        return BudgetState(self._spent, math.fsum(self._open.values()))
+        return BudgetState(reserved=math.fsum(self._open.values()), spent=self._spent)
+
+
+@attrs.frozen
+class JournalStore:
+    """A budget's state in a journal, where it outlives the process and several processes share it by its `name`."""
+
+    journal: Journal
+    name: str
+
+    async def reserve(self, tag: str, seconds: float, ceiling: float) -> bool:
+        """Reserve under a tag, or return False where this would exceed the ceiling; a known tag changes nothing."""
+        return await self.journal.budget_reserve(self.name, ceiling, seconds, tag)
+
+    async def settle(self, tag: str, seconds: float) -> None:
+        """Replace what is reserved under a tag by what was used."""
+        await self.journal.budget_settle(tag, seconds)
+
+    async def state(self) -> BudgetState:
+        """Return the state as it is now."""
+        return await self.journal.budget_state(self.name)
 
 
 @attrs.define(init=False, eq=False)
@@ -83,7 +96,7 @@ class Budget:
             raise InvalidOption(f"quantum_seconds is a finite number above 0, not {quantum_seconds!r}")
         self._ceiling = quantum_seconds
         self._store = store if store is not None else _Memory()
-        self._state = BudgetState()
+        self._state = BudgetState(reserved=0.0, spent=0.0)
         self._open = 0
         self._change = asyncio.Event()
 

@@ -11,10 +11,13 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+import attrs
+
 from qrt_async import pubs as pub_rules
 from qrt_async.account import Account
 from qrt_async.backends import Backends
 from qrt_async.bulk import planning
+from qrt_async.bulk.campaign import Campaign
 from qrt_async.bulk.coalescer import Coalescer
 from qrt_async.bulk.completion import as_completed
 from qrt_async.bulk.fan_out import FanOut, Pubs, gathered
@@ -74,6 +77,7 @@ from qrt_async.wire import results
 from qrt_async.wire import usage as usage_wire
 from qrt_async.wire.call import Call
 from qrt_async.wire.dialect import Platform
+from qrt_async.wire.primitives import ESTIMATOR, SAMPLER
 
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
@@ -375,8 +379,10 @@ class Client:
         """
         if self._journal is None:
             raise UsageError("there is nothing to resume without a journal: Client(account, journal='jobs.sqlite')")
-        resumption = Resumption(self._engine, self._journal, self._submissions, self._retrieval, self._sessions)
-        return resumption.run(run_id)
+        return self._resumption(self._journal).run(run_id)
+
+    def _resumption(self, journal: Journal) -> Resumption:
+        return Resumption(self._engine, journal, self._submissions, self._retrieval, self._sessions)
 
     def session(
         self,
@@ -430,14 +436,25 @@ class Client:
         each with its `index`, `result` or `error`. `settings` are those of
         :class:`~qrt_async.bulk.settings.FanOutOptions`.
         """
+        options = FanOutOptions(**settings)
         service = Service(
             engine=self._engine,
             jobs=self._jobs,
+            sessions=attrs.evolve(self._sessions, run_id=options.run) if options.run else self._sessions,
             backends=self._backends,
             transpile=self.transpile,
-            per_minute=_SUBMISSIONS_PER_MINUTE,
+            per_minute=self._quota.per_minute,
+            quota=self._quota,
         )
-        return FanOut.of(service, pubs, backends, FanOutOptions(**settings))
+        return FanOut.of(service, pubs, backends, options, self._campaign(options))
+
+    def _campaign(self, options: FanOutOptions) -> Campaign | None:
+        if options.run is None:
+            return None
+        if self._journal is None:
+            raise UsageError("a run with a name needs a journal: Client(account, journal='jobs.sqlite')")
+        program: Program[Any] = SAMPLER if options.primitive == "sampler" else ESTIMATOR
+        return Campaign(options.run, self._journal, self._jobs, self._resumption(self._journal), program)
 
     async def gather(
         self,

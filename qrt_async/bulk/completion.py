@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
+from qrt_async.errors import QrtError
 from qrt_async.jobs import Job
+from qrt_async.watcher import End
 
 R = TypeVar("R")
 
@@ -16,32 +19,27 @@ async def as_completed(jobs: Iterable[Job[R]]) -> AsyncGenerator[Job[R], None]:
     """
     Yield jobs as they are over, however they end; their results are then there to be had.
 
-    What fails while a job is waited for is raised, and so does the waiting for the others end; the jobs go on.
+    What fails while a job is waited for is raised, and so does the waiting for the others end; the jobs go on. Waiting
+    costs a few hundred bytes a job, and no task.
     """
-    over: deque[asyncio.Task[Job[R]]] = deque()
+    over: deque[tuple[Job[Any], End]] = deque()
     arrived = asyncio.Event()
 
-    def arrive(task: asyncio.Task[Any]) -> None:
-        over.append(task)
+    def arrive(job: Job[R], how: End) -> None:
+        over.append((job, how))
         arrived.set()
 
-    tasks = {asyncio.create_task(_over(job)) for job in jobs}
-    for task in tasks:
-        task.add_done_callback(arrive)
+    leave = {job: job.notify(partial(arrive, job)) for job in jobs}
     try:
-        while tasks:
+        while leave:
             await arrived.wait()
             arrived.clear()
             while over:
-                task = over.popleft()
-                tasks.discard(task)
-                yield task.result()
+                job, how = over.popleft()
+                leave.pop(job, None)
+                if isinstance(how, QrtError):
+                    raise how
+                yield job
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _over(job: Job[R]) -> Job[R]:
-    await job.wait()
-    return job
+        for end in leave.values():
+            end()

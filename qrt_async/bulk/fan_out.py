@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import attrs
 
+from qrt_async.bulk.campaign import Campaign
 from qrt_async.bulk.flight import Done, Service
 from qrt_async.bulk.progress import Progress
 from qrt_async.bulk.running import Run
@@ -36,14 +37,22 @@ class FanOut:
     _pubs: Pubs = attrs.field(repr=False)
     _backends: tuple[str, ...]
     _options: FanOutOptions
+    _campaign: Campaign | None = attrs.field(default=None, repr=False)
     _run: Run | None = attrs.field(default=None, init=False, repr=False)
 
     @classmethod
-    def of(cls, service: Service, pubs: Pubs, backends: Iterable[str], options: FanOutOptions) -> FanOut:
+    def of(
+        cls,
+        service: Service,
+        pubs: Pubs,
+        backends: Iterable[str],
+        options: FanOutOptions,
+        campaign: Campaign | None = None,
+    ) -> FanOut:
         """Return a run that has not begun; nothing is sent."""
         if isinstance(pubs, str | bytes) or not isinstance(pubs, Iterable | AsyncIterable):
             raise UsageError(f"pubs is a list, a generator or an async generator of PUBs, not {type(pubs).__name__}")
-        return cls(service, pubs, backend_names(backends), options)
+        return cls(service, pubs, backend_names(backends), options, campaign)
 
     @property
     def progress(self) -> Progress:
@@ -64,8 +73,9 @@ class FanOut:
     async def __aenter__(self) -> Self:
         if self._run is not None:
             raise UsageError("a run is entered once: make another one with client.fan_out(…)")
-        self._run = Run(self._service, self._pubs, self._backends, self._options)
-        self._run.start()
+        run = Run(self._service, self._pubs, self._backends, self._options, self._campaign)
+        await run.start()
+        self._run = run
         return self
 
     def __aiter__(self) -> Self:

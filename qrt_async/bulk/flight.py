@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -38,7 +38,8 @@ from qrt_async.jobs import Job, Jobs
 from qrt_async.models.jobs import JobDetails
 from qrt_async.models.results import PubResult
 from qrt_async.quota import Quota
-from qrt_async.sessions import Session, session
+from qrt_async.regardless import regardless
+from qrt_async.sessions import Session, Sessions, session
 
 REFUSALS = (BudgetExceeded, ClientClosed, Conflict, Forbidden, LoginError, MissingExtra, Unauthorized)
 """What would meet every further submission as well."""
@@ -77,6 +78,7 @@ class Service:
 
     engine: Engine
     jobs: Jobs
+    sessions: Sessions
     backends: Backends
     transpile: Transpile
     per_minute: int | None
@@ -96,6 +98,15 @@ class Service:
 
 class Ground(Protocol):
     """What packs under way tell the run."""
+
+    @property
+    def run_id(self) -> str | None:
+        """The name by which the journal knows the run."""
+        ...
+
+    async def note(self) -> None:
+        """Let the journal know every PUB that was taken."""
+        ...
 
     def deliver(self, done: Done) -> None:
         """Hand out a PUB that is done."""
@@ -198,9 +209,10 @@ class Flight:
                 self.ground.give_back(item.origin or item for item in prepared.items)
                 return
             intent = self.launcher.intent(prepared)
+            await self.ground.note()
             session_id = await self._session_id(launch.site)
             launch.reservation = await self._reserved(intent)
-            launch.job = await self._submit(launch, prepared, session_id)
+            launch.job = await self._submit(launch, prepared, session_id, intent.indices)
         launch.indices, launch.size = intent.indices, len(intent.indices)
         self.progress.jobs += 1
         self.progress.submitted += launch.size
@@ -224,7 +236,13 @@ class Flight:
     def _new_session(self, backend: str) -> Session:
         chosen = self.options
         return session(
-            self.service.engine, self.service.jobs, backend=backend, mode=chosen.mode, max_time=chosen.session_time
+            self.service.engine,
+            self.service.jobs,
+            self.service.sessions,
+            backend=backend,
+            mode=chosen.mode,
+            max_time=chosen.session_time,
+            on_error=None,
         )
 
     async def _reserved(self, intent: JobIntent) -> Reservation | None:
@@ -233,12 +251,15 @@ class Flight:
             return None
         return await self.options.budget.reserve_in_time(intent.max_time)
 
-    async def _submit(self, launch: Launch, prepared: Prepared, session_id: str | None) -> Job[Any]:
+    async def _submit(
+        self, launch: Launch, prepared: Prepared, session_id: str | None, indices: tuple[int, ...]
+    ) -> Job[Any]:
         if prepared.request is None:
             raise AssertionError("only what is left to go is submitted")
         launch.sending = True
         try:
-            return await self.service.jobs.submit(attrs.evolve(prepared.request, session_id=session_id))
+            request = attrs.evolve(prepared.request, session_id=session_id)
+            return await self.service.jobs.submit(request, run_id=self.ground.run_id, positions=indices)
         except BaseException as error:
             nothing = certainly_nothing(error)
             self._uncertain = self._uncertain or not nothing
@@ -322,7 +343,7 @@ class Flight:
     async def leave(self, error: BaseException | None, sites: Sequence[Site], *, finished: bool) -> None:
         """Submit nothing more, cancel or leave the jobs that are not over, and end the sessions; never cut short."""
         keep = finished or (self.options.on_error == "detach" if error is not None else self.options.detach)
-        await _regardless(self._bring_down(error, sites, keep=keep))
+        await regardless(self._bring_down(error, sites, keep=keep))
 
     async def _bring_down(self, error: BaseException | None, sites: Sequence[Site], *, keep: bool) -> None:
         self._leaving = True
@@ -336,15 +357,19 @@ class Flight:
         for task in sending:
             task.cancel()
         await asyncio.gather(*flying.values(), return_exceptions=True)
-        if not keep:
-            await self._cancel([launch.job for launch in flying if launch.job is not None])
+        jobs = [launch.job for launch in flying if launch.job is not None]
+        uncancelled = [] if keep else await self._cancel(jobs)
         for launch in flying:
             if launch.reservation is not None:
                 await launch.reservation.settle(None if keep else await self._last_charge(launch.job))
         ends = await asyncio.gather(*(site.end(error, gently=keep) for site in sites), return_exceptions=True)
-        for failure in ends:
-            if isinstance(failure, BaseException):
-                raise failure
+        failures = [failure for failure in ends if isinstance(failure, BaseException)]
+        for failure in failures[1:]:
+            failures[0].add_note(str(failure))
+        for message in uncancelled:
+            warnings.warn(message, ResourceWarning, stacklevel=2)
+        if failures:
+            raise failures[0]
 
     async def _sent(self, launches: Sequence[Launch]) -> None:
         """Wait a while for submissions that may have left, so that their jobs are known."""
@@ -359,15 +384,18 @@ class Flight:
         while any(launch.sending for launch in launches):
             await self.progress.changed()
 
-    async def _cancel(self, jobs: Sequence[Job[Any]]) -> None:
+    async def _cancel(self, jobs: Sequence[Job[Any]]) -> list[str]:
+        """Cancel the jobs, and say which could not be."""
         found = await asyncio.gather(*(job.cancel() for job in jobs), return_exceptions=True)
-        for job, outcome in zip(jobs, found, strict=True):
-            if isinstance(outcome, BaseException):
-                warnings.warn(f"job {job.id} could not be cancelled: {outcome}", ResourceWarning, stacklevel=2)
         if self._uncertain:
             # a submission that failed or was cut short may still have led to a job, which its tag would betray
             with contextlib.suppress(QrtError):
                 await self.service.jobs.cancel_all(tags=self.launcher.tags[-1:])
+        return [
+            f"job {job.id} could not be cancelled, and goes on: {outcome}"
+            for job, outcome in zip(jobs, found, strict=True)
+            if isinstance(outcome, BaseException)
+        ]
 
     async def _last_charge(self, job: Job[Any] | None) -> float | None:
         """Return what a cancelled job was charged, None where nobody can say."""
@@ -381,19 +409,3 @@ class Flight:
 
 def _indices(items: Iterable[Item]) -> list[int]:
     return [item.index for item in items]
-
-
-async def _regardless(work: Coroutine[Any, Any, None]) -> None:
-    """Finish `work` even if the caller is cancelled meanwhile, then let the cancellation go on."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-        except Exception:  # noqa: BLE001 - raised below
-            break
-    task.result()
-    if cancelled is not None:
-        raise cancelled

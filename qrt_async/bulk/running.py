@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from qrt_async.bulk.campaign import Campaign
 from qrt_async.bulk.flight import REFUSALS, Done, Flight, Service
 from qrt_async.bulk.intake import Intake, Item, is_large
 from qrt_async.bulk.launching import Launch, Launcher
@@ -39,6 +40,7 @@ class Run:
     pubs: Iterable[Any] | AsyncIterable[Any]
     backends: tuple[str, ...]
     options: FanOutOptions
+    campaign: Campaign | None = None
     progress: Progress = attrs.field(factory=Progress, init=False)
     tag: str = attrs.field(init=False)
     _sites: dict[str, Site] = attrs.field(init=False)
@@ -74,8 +76,20 @@ class Run:
         if isinstance(self.pubs, Sized):
             self.progress.total = len(self.pubs)
 
-    def start(self) -> None:
-        """Begin to take PUBs and to submit them."""
+    @property
+    def run_id(self) -> str | None:
+        """The name by which the journal knows the run."""
+        return self.campaign.run_id if self.campaign else None
+
+    async def note(self) -> None:
+        """Let the journal know every PUB that was taken."""
+        if self.campaign:
+            await self.campaign.note()
+
+    async def start(self) -> None:
+        """Take up what an earlier process began, then begin to take PUBs and to submit them."""
+        if self.campaign:
+            await self.campaign.begin(self.deliver, self.wake)
         self._begin(self._read())
         self._begin(self._dispatch())
         self._begin(self._look())
@@ -95,13 +109,19 @@ class Run:
     async def next(self) -> Done:
         """Return the next PUB that is done (`StopAsyncIteration` after the last)."""
         while not self._ready:
+            if self.campaign:
+                await self.campaign.acknowledge()
             change = self._signal.next()
+            if self._ready:
+                break
             if self._over:
                 if self._broken is not None:
                     raise self._broken
                 raise StopAsyncIteration
             await change.wait()
         done = self._ready.popleft()
+        if self.campaign:
+            self.campaign.was_taken(done)
         self.wake()
         return done
 
@@ -114,6 +134,8 @@ class Run:
             await self._flight.leave(error, list(self._sites.values()), finished=finished)
         finally:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self.campaign:
+                await self.campaign.leave()
             self._over = True
             self.wake()
 
@@ -210,6 +232,8 @@ class Run:
             item = (
                 await asyncio.to_thread(self._intake.item, value, index) if large else self._intake.item(value, index)
             )
+            if self.campaign and not await self.campaign.wants(item):
+                return
             if self._flight.refusal is not None:
                 raise self._flight.refusal
             if item.home is None and len(self._sites) > 1 and not self._described:
@@ -267,12 +291,17 @@ class Run:
             found = self._next_pack()
             if found is not None:
                 self._flight.begin(*found)
-            elif self._exhausted and not self._pools.waiting and not self._pools.repeat and not self._flight.launches:
+            elif self._all_is_done:
                 break
             else:
                 await change.wait()
         self._over = True
         self.wake()
+
+    @property
+    def _all_is_done(self) -> bool:
+        waiting = self._pools.waiting or self._pools.repeat or self._flight.launches
+        return self._exhausted and not waiting and not (self.campaign and self.campaign.busy)
 
     def _refuse(self, error: QrtError) -> None:
         items = self._pools.clear() + [item for pack in self._pools.repeat for item in pack.items]

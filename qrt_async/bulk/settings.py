@@ -44,6 +44,7 @@ class FanOutSettings(PackingSettings, total=False):
     isolate: bool
     on_error: Literal["cancel", "detach"]
     detach: bool
+    run: str | None
     look_every: float
     stall_after: float
 
@@ -142,6 +143,10 @@ class FanOutOptions(PackingOptions):
     gets no unbound PUBs while another can. A job that failed is split and submitted again with `isolate`, until its bad
     PUBs are alone, or twice as many jobs were added as halving takes for one. `budget` bounds the quantum seconds.
 
+    `run` names the run in the client's journal: begun again with the same PUBs, by this process or a later one, it goes
+    on where it was, and no PUB is submitted twice. Asking for the next result acknowledges the one before; what was not
+    acknowledged comes again.
+
     Leaving the block ends all submitting. Jobs that are still there are cancelled: after an error unless `on_error` is
     ``"detach"``, after a ``break`` unless `detach` is True.
     """
@@ -158,6 +163,7 @@ class FanOutOptions(PackingOptions):
     isolate: bool = False
     on_error: Literal["cancel", "detach"] = attrs.field(default="cancel", validator=_one_of("cancel", "detach"))
     detach: bool = False
+    run: str | None = None
     look_every: float = attrs.field(default=30.0, validator=_seconds(86_400))
     stall_after: float = attrs.field(default=900.0, validator=_seconds(86_400))
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from qrt_async import Client
 from qrt_async.emulator import Emulator
-from tests.bulk.machine import ManualClock, Scripted
+from tests.bulk.machine import FREE, ManualClock, Scripted
 from tests.client import scripted
 from tests.story.conftest import today
 
@@ -37,7 +37,10 @@ async def legacy() -> AsyncIterator[Scripted]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def emulated() -> AsyncIterator[Client]:
     """A client of an emulator in this process, without noise."""
-    async with Emulator(in_process=True, noiseless=True, seed=5) as emulator, Client(today(emulator.url)) as client:
+    async with (
+        Emulator(in_process=True, noiseless=True, seed=5) as emulator,
+        Client(today(emulator.url), limits=FREE) as client,
+    ):
         yield client
 
 

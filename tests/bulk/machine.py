@@ -10,9 +10,12 @@ from typing import Any
 import attrs
 from aiohttp import web
 
+from qrt_async import Limits
 from tests.client.scripted import Service, reply
 
 API = "/api/v1"
+FREE = Limits(submissions_per_minute=None)
+"""For tests that are not about the quota."""
 
 
 @attrs.define

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -12,6 +12,7 @@ import pytest
 from qrt_async import (
     Candidate,
     Client,
+    FanOut,
     InvalidPub,
     NotFound,
     PubTooLarge,
@@ -19,6 +20,7 @@ from qrt_async import (
     TranspileError,
     UsageError,
 )
+from qrt_async.bulk.sites import Site
 from tests.bulk.machine import ManualClock, Scripted, ScriptedJob, hold
 
 T = TypeVar("T")
@@ -54,6 +56,19 @@ async def passing(clock: ManualClock, work: Awaitable[T]) -> T:
         clock.advance(1)
         await asyncio.sleep(0)
     return task.result()
+
+
+def site(run: FanOut, name: str) -> Site:
+    """Return what a run knows of a backend."""
+    assert run._run is not None
+    return run._run._sites[name]
+
+
+async def ticking(clock: ManualClock, condition: Callable[[], bool]) -> None:
+    """Let time pass until a condition holds."""
+    while not condition():
+        clock.advance(1)
+        await asyncio.sleep(0)
 
 
 async def settled(rounds: int = 200) -> None:
@@ -127,30 +142,25 @@ async def test_a_backend_in_maintenance_gets_no_more(legacy: Scripted, clock: Ma
     legacy.backends(*NAMES)
     legacy.ends = hold
     async with Client(legacy.service.legacy_account(), clock=clock) as client:
-        run = client.fan_out(pubs(120), backends=NAMES, transpile=1, pubs_per_job=10, in_flight=1)
+        run = client.fan_out(pubs(200), backends=NAMES, transpile=1, pubs_per_job=10, in_flight=1)
         async with run:
             await until(lambda: len(legacy.jobs) == 3)
             assert sorted(places(legacy)) == list(NAMES)
             legacy.status("ibm_a", "maintenance")
-            clock.advance(30)
-            await until(lambda: any("/backends/ibm_c/status" in one.path for one in legacy.service.seen))
-            await settled()
+            await ticking(clock, lambda: not site(run, "ibm_a").takes_jobs)
             legacy.ends = _complete
             for job in legacy.jobs:
                 job.status = "Completed"
             found: list[int] = []
-            while len(found) < 80:
+            while len(found) < 60:
                 found.append((await passing(clock, anext(run))).index)
             assert places(legacy).count("ibm_a") == 1
             legacy.status("ibm_a")
-            asked = len(legacy.service.seen)
-            clock.advance(30)
-            await until(lambda: any("ibm_a/status" in one.path for one in legacy.service.seen[asked:]))
-            await settled()
-            while len(found) < 120:
+            await ticking(clock, lambda: site(run, "ibm_a").takes_jobs)
+            while len(found) < 200:
                 found.append((await passing(clock, anext(run))).index)
 
-    assert sorted(found) == list(range(120))
+    assert sorted(found) == list(range(200))
     assert places(legacy).count("ibm_a") > 1
 
 
@@ -169,9 +179,7 @@ async def test_what_was_prepared_for_a_backend_moves_as_well(legacy: Scripted, c
         await until(lambda: len(legacy.jobs) == 1 and len(legacy.transpiled) == 2)
         await settled()
         legacy.status("ibm_b", "maintenance")
-        clock.advance(30)
-        await until(lambda: any("/backends/ibm_b/status" in one.path for one in legacy.service.seen))
-        await settled()
+        await ticking(clock, lambda: not site(run, "ibm_b").takes_jobs)
         legacy.gate.set()
         found = [done async for done in run]
         moved = run.progress.moved
@@ -194,12 +202,11 @@ async def test_where_every_backend_is_down_work_waits(legacy: Scripted, clock: M
         client.fan_out(pubs(5), backends=["ibm_a", "ibm_b"], transpile=1) as run,
     ):
         await until(lambda: run.progress.taken == 5)
-        clock.advance(30)
-        await settled()
+        await ticking(clock, lambda: len(legacy.service.asked("GET /runtime/backends/ibm_b/status")) >= 2)
         assert legacy.jobs == []
         legacy.status("ibm_b")
-        clock.advance(30)
-        assert len([done async for done in run]) == 5
+        for _ in range(5):
+            assert (await passing(clock, anext(run))).error is None
 
     assert places(legacy) == ["ibm_b"]
 
@@ -216,25 +223,23 @@ async def test_a_backend_that_stalls_gets_no_more(legacy: Scripted, clock: Manua
     legacy.ends = lambda job: hold(job) if job.backend == "ibm_a" else _complete(job)
     source: asyncio.Queue[int] = asyncio.Queue()
 
-    async def slowly() -> Any:
-        while (shots := await source.get()) > 0:
-            yield ("qubit[1] q;", None, shots)
-
     async with (
         Client(legacy.service.legacy_account(), clock=clock) as client,
-        client.fan_out(slowly(), backends=["ibm_a", "ibm_b"], transpile=1, pubs_per_job=1, stall_after=100) as run,
+        client.fan_out(
+            _given(source), backends=["ibm_a", "ibm_b"], transpile=1, pubs_per_job=1, stall_after=100
+        ) as run,
     ):
         for shots in (1, 2, 3, 4):
             source.put_nowait(shots)
         await until(lambda: len(legacy.jobs) >= 2)
-        await until(lambda: clock.advance(1) or len(legacy.jobs) == 4)  # type: ignore[func-returns-value]
+        await ticking(clock, lambda: len(legacy.jobs) == 4)
         stuck = places(legacy).count("ibm_a")
         for _ in range(150):
             clock.advance(1)
             await settled(5)
         for shots in (5, 6, 7, 8):
             source.put_nowait(shots)
-        await until(lambda: clock.advance(1) or len(legacy.jobs) == 8)  # type: ignore[func-returns-value]
+        await ticking(clock, lambda: len(legacy.jobs) == 8)
         assert stuck >= 1
         assert places(legacy).count("ibm_a") == stuck
         assert run.progress.failed == 0
@@ -242,32 +247,31 @@ async def test_a_backend_that_stalls_gets_no_more(legacy: Scripted, clock: Manua
 
 async def test_the_least_busy_is_asked_for_again(legacy: Scripted, clock: ManualClock) -> None:
     """Work goes to the shortest queue, and follows when another one becomes shorter."""
-    legacy.backends("ibm_a", "ibm_b")
-    legacy.status("ibm_a", queue=50)
     listed = {"name": "ibm_a", "status": {"name": "online"}, "queue_length": 50, "is_simulator": False, "qubits": 5}
     both = {"devices": [listed, listed | {"name": "ibm_b", "queue_length": 1}]}
     legacy.service.on(f"GET {legacy.api}/backends", _json(both))
-    legacy.ends = hold
+    legacy.status("ibm_a", queue=50)
+    legacy.status("ibm_b", queue=1)
+    source: asyncio.Queue[int] = asyncio.Queue()
     async with (
         Client(legacy.service.legacy_account(), clock=clock) as client,
-        client.fan_out(
-            pubs(10), backends=["ibm_a", "ibm_b"], transpile=1, pubs_per_job=1, in_flight=2, policy="least-busy"
-        ) as run,
+        client.fan_out(_given(source), backends=["ibm_a", "ibm_b"], transpile=1, policy="least-busy") as run,
     ):
-        await until(lambda: len(legacy.jobs) == 4)
-        assert places(legacy)[:2] == ["ibm_b", "ibm_b"]
-        legacy.status("ibm_a", queue=0)
+        for shots in (1, 2):
+            source.put_nowait(shots)
+            await passing(clock, anext(run))
         legacy.status("ibm_b", queue=90)
-        legacy.ends = _complete
-        clock.advance(30)
-        await until(lambda: any("/backends/ibm_b/status" in one.path for one in legacy.service.seen))
-        await settled()
-        for job in legacy.jobs:
-            job.status = "Completed"
-        for _ in range(10):
+        await ticking(clock, lambda: site(run, "ibm_b").queue_length == 90)
+        for shots in (3, 4):
+            source.put_nowait(shots)
             await passing(clock, anext(run))
 
-    assert places(legacy)[4:].count("ibm_a") > places(legacy)[4:].count("ibm_b")
+    assert places(legacy) == ["ibm_b", "ibm_b", "ibm_a", "ibm_a"]
+
+
+async def _given(source: asyncio.Queue[int]) -> AsyncIterator[Any]:
+    while (shots := await source.get()) > 0:
+        yield ("qubit[1] q;", None, shots)
 
 
 async def test_wide_circuits_go_where_they_fit(legacy: Scripted) -> None:

@@ -1,8 +1,8 @@
 """
 Many submissions through a service that fails: ``python -m tests.promises.soaking COUNT [SEED]``.
 
-Of the replies to submissions 10 % are 429, 5 % are 503, and 5 % of the connections die after the job was made. Afterwards
-the emulator's ledger must hold every PUB once, and nothing may be left open.
+Of the replies to submissions 10 % are 429, 5 % are 503, and 5 % of the connections die after the job was made.
+Afterwards the emulator's ledger must hold every PUB once, and nothing may be left open.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Report:
 
     def __str__(self) -> str:
         bill = self.bill
-        states = ", ".join(f"{count} {name}" for name, count in sorted(Counter(job.status for job in bill.jobs).items()))
+        states = ", ".join(
+            f"{count} {name}" for name, count in sorted(Counter(job.status for job in bill.jobs).items())
+        )
         return (
             f"{self.submitted} submissions: {self.results} results of {self.shots} shots in all; on the server "
             f"{bill.distinct_pubs} distinct PUBs in {len(bill.jobs)} jobs ({states}), "
