@@ -538,7 +538,7 @@ async def test_a_caller_may_leave_at_any_moment(machine: Scripted, when_abandone
             await asyncio.gather(
                 cancelled_after(sampler.run(pub(2))),
                 cancelled_after(sampler.run(pub(3), tenant="alone")),
-                cancelled_after(sampler.run(FEZ.text + " " * 100_000)),
+                cancelled_after(sampler.run((TEXT + " " * 100_000, None, 4))),
             )
             await asyncio.wait(stays)
         assert sampler.waiting == 0
