@@ -2,12 +2,13 @@
 
 from qrt_async.account import Account
 from qrt_async.budget import Budget, BudgetStore, JournalStore, Reservation
+from qrt_async.bulk.coalescer import Coalescer
 from qrt_async.bulk.fan_out import FanOut
 from qrt_async.bulk.flight import Done
 from qrt_async.bulk.planning import Plan, PlannedJob
 from qrt_async.bulk.policies import Candidate
 from qrt_async.bulk.progress import Progress
-from qrt_async.bulk.settings import FanOutOptions, PackingOptions
+from qrt_async.bulk.settings import CoalescingOptions, FanOutOptions, PackingOptions
 from qrt_async.client import Client
 from qrt_async.errors import (
     ApiError,
@@ -16,6 +17,7 @@ from qrt_async.errors import (
     Blocked,
     BudgetExceeded,
     ClientClosed,
+    CoalescerClosed,
     Conflict,
     ConnectionFailed,
     Disconnected,
@@ -37,6 +39,7 @@ from qrt_async.errors import (
     NoBackend,
     NoSuchRegister,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     PrivateResultLost,
     ProtocolError,
@@ -178,6 +181,9 @@ __all__ = [
     "Candidate",
     "Client",
     "ClientClosed",
+    "Coalescer",
+    "CoalescerClosed",
+    "CoalescingOptions",
     "Conflict",
     "ConnectionFailed",
     "Counts",
@@ -243,6 +249,7 @@ __all__ = [
     "NoiseLearnerResult",
     "NotFound",
     "Opaque",
+    "Overloaded",
     "Owner",
     "PackingOptions",
     "PauliLindbladError",

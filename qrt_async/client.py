@@ -18,11 +18,19 @@ from qrt_async.account import Account
 from qrt_async.backends import Backends
 from qrt_async.bulk import planning
 from qrt_async.bulk.campaign import Campaign
+from qrt_async.bulk.coalescer import Coalescer
 from qrt_async.bulk.completion import as_completed
 from qrt_async.bulk.fan_out import FanOut, Pubs, gathered
 from qrt_async.bulk.flight import Service
 from qrt_async.bulk.planning import Plan
-from qrt_async.bulk.settings import FanOutOptions, FanOutSettings, PackingOptions, PackingSettings
+from qrt_async.bulk.settings import (
+    CoalescingOptions,
+    CoalescingSettings,
+    FanOutOptions,
+    FanOutSettings,
+    PackingOptions,
+    PackingSettings,
+)
 from qrt_async.clock import Clock, SystemClock
 from qrt_async.discovery import find_instances
 from qrt_async.engine import Engine
@@ -33,7 +41,14 @@ from qrt_async.journal import Journal
 from qrt_async.models.jobs import Program
 from qrt_async.models.primitive_options import EstimatorOptions, SamplerOptions
 from qrt_async.models.pubs import IsaCircuit
-from qrt_async.models.results import EstimatorResult, PrimitiveResult, PubResult, SamplerResult
+from qrt_async.models.results import (
+    EstimatorData,
+    EstimatorResult,
+    PrimitiveResult,
+    PubResult,
+    SamplerData,
+    SamplerResult,
+)
 from qrt_async.models.usage import ApiVersion, InstanceOffer
 from qrt_async.network import Network
 from qrt_async.options import (
@@ -462,6 +477,37 @@ class Client:
     def as_completed(self, jobs: Iterable[Job[T]]) -> AsyncGenerator[Job[T], None]:
         """Return an iterator over jobs as they are over, however they end: ``async for job in …``."""
         return as_completed(jobs)
+
+    def coalescing_sampler(
+        self,
+        backend: str,
+        *,
+        shots: int | None = None,
+        options: SamplerOptions | Mapping[str, Any] | None = None,
+        **settings: Unpack[CoalescingSettings],
+    ) -> Coalescer[SamplerPubLike, SamplerData]:
+        """
+        Return a sampler for many concurrent callers: ``async with … as sampler: result = await sampler.run(pub)``.
+
+        PUBs that arrive within a window go out as one job, and each caller gets its own result. `shots` and `options`
+        are as for :meth:`sampler`; `settings` are those of :class:`~qrt_async.bulk.settings.CoalescingOptions`.
+        """
+        chosen = CoalescingOptions(**settings)
+        packing = chosen.packing("sampler", shots=shots, options=options)
+        return Coalescer.of(self._engine, self._jobs, self._quota, backend, chosen, packing)
+
+    def coalescing_estimator(
+        self,
+        backend: str,
+        *,
+        precision: float | None = None,
+        options: EstimatorOptions | Mapping[str, Any] | None = None,
+        **settings: Unpack[CoalescingSettings],
+    ) -> Coalescer[EstimatorPubLike, EstimatorData]:
+        """Return an estimator for many concurrent callers; see :meth:`coalescing_sampler`."""
+        chosen = CoalescingOptions(**settings)
+        packing = chosen.packing("estimator", precision=precision, options=options)
+        return Coalescer.of(self._engine, self._jobs, self._quota, backend, chosen, packing)
 
     async def __aenter__(self) -> Self:
         return self

@@ -40,6 +40,8 @@ What can go wrong, as one tree.
     ├── NeverSubmitted                     a process ended before it had submitted this: submit it again
     ├── QuotaTimeout (TimeoutError)        no turn under the quota before the deadline; nothing was sent
     ├── SubmissionUncertain                nobody can tell whether a job was created; holds tag and candidates
+    ├── Overloaded                         so many callers wait already; `retry_after` says when to come again
+    ├── CoalescerClosed                    it was left before the caller had a result; `job_id` where there is a job
     ├── NoBackend                          no backend meets the conditions
     ├── TranspileError                     a circuit could not be transpiled
     ├── JobError                           the job itself ended badly: status, reason, code, solution
@@ -345,6 +347,38 @@ class ServerError(ApiError):
 
 class LoginError(QrtError):
     """The token service refused the credentials, or its reply cannot be read: check the key and the account's URLs."""
+
+
+class Overloaded(QrtError):
+    """
+    So many callers wait for a job already that another one was not taken; nothing was sent.
+
+    `waiting` is how many PUBs wait, `retry_after` about how many seconds it takes to submit them under the quota: a web
+    handler answers 503 with it as its ``Retry-After``.
+    """
+
+    def __init__(self, waiting: int, retry_after: float) -> None:
+        self.waiting = waiting
+        self.retry_after = retry_after
+        super().__init__(
+            f"{waiting} PUBs wait to be submitted, as many as may: try again in about {retry_after:.3g} s, or raise "
+            "max_waiting"
+        )
+
+
+class CoalescerClosed(QrtError):
+    """A coalescer was left before the caller had a result; `job_id` is None where there was no job."""
+
+    def __init__(self, job_id: str | None, *, cancelled: bool = False) -> None:
+        self.job_id = job_id
+        became = (
+            "the PUB was not submitted; ask again once there is a new one"
+            if job_id is None
+            else f"job {job_id} was cancelled"
+            if cancelled
+            else f"job {job_id} goes on: client.job({job_id!r}) has its result"
+        )
+        super().__init__(f"the coalescer was closed: {became}")
 
 
 class NoBackend(QrtError):

@@ -42,7 +42,7 @@ async def sampler_job(
 
     def ready() -> dict[str, Any]:
         checked = pub_rules.sampler_pubs(pubs, backend=_name(backend), shots=shots)
-        return wire.sampler_params(checked, _options(SamplerOptions, options, platform))
+        return wire.sampler_params(checked, checked_options(SamplerOptions, options, platform))
 
     params = await asyncio.to_thread(ready)
     return _job(wire.SAMPLER, backend, params, tags, private, max_time, session_id)
@@ -64,13 +64,15 @@ async def estimator_job(
 
     def ready() -> dict[str, Any]:
         checked = pub_rules.estimator_pubs(pubs, backend=_name(backend), precision=precision)
-        return wire.estimator_params(checked, _options(EstimatorOptions, options, platform))
+        return wire.estimator_params(checked, checked_options(EstimatorOptions, options, platform))
 
     params = await asyncio.to_thread(ready)
     return _job(wire.ESTIMATOR, backend, params, tags, private, max_time, session_id)
 
 
-def _options(kind: type[P], options: P | Mapping[str, Any] | None, platform: Platform) -> P | Mapping[str, Any] | None:
+def checked_options(
+    kind: type[P], options: P | Mapping[str, Any] | None, platform: Platform
+) -> P | Mapping[str, Any] | None:
     """
     Return checked options.
 

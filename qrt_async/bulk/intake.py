@@ -89,6 +89,11 @@ class Intake:
         home = self._home(pub_rules.circuit_of(value), index)
         return self._weighed(self._checked(value, index, home), index, home)
 
+    def sent_as_is(self, value: object, index: int) -> Item:
+        """Return PUB `index`, whose circuit, even one of Qiskit's, goes out as it is (errors as for :meth:`item`)."""
+        home = self.backends[0]
+        return self._weighed(self._checked(value, index, home), index, home)
+
     def bound(self, item: Item, circuit: IsaCircuit) -> Item:
         """Return an item whose circuit was transpiled, with what it takes now (errors as for :meth:`item`)."""
         pub = self._checked(attrs.evolve(item.pub, circuit=circuit), item.index, circuit.backend)

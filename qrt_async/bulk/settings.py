@@ -175,6 +175,62 @@ class FanOutOptions(PackingOptions):
             raise InvalidOption("session_time is for mode='batch' or mode='dedicated'")
 
 
+class CoalescingSettings(TypedDict, total=False):
+    """How concurrent callers come to share jobs; see :class:`CoalescingOptions`."""
+
+    window: float
+    max_pubs: int
+    max_waiting: int
+    qpu_seconds: float
+    when_abandoned: Literal["finish", "cancel"]
+    isolate: bool
+    on_close: Literal["flush", "refuse"]
+
+
+@attrs.frozen(kw_only=True)
+class CoalescingOptions:
+    """
+    How PUBs of concurrent callers come to share jobs.
+
+    A job goes out `window` seconds after its first PUB came, or once it is full: by `max_pubs`, executions, bytes, or
+    `qpu_seconds` of estimated time on the QPU. Beyond `max_waiting` PUBs that wait to be submitted, callers are refused
+    (`Overloaded`).
+
+    A job whose callers have all left goes on, or is cancelled with `when_abandoned` ``"cancel"``. A job that one of its
+    PUBs failed, or for which it was refused as a bad request, is halved and submitted again with `isolate`, until the
+    bad PUB is alone or twice as many jobs were added as halving takes for one; otherwise all its callers get the error.
+
+    When the block is left, `on_close` ``"flush"`` submits what waits, ``"refuse"`` refuses it (`CoalescerClosed`); both
+    then wait for the jobs that are under way.
+    """
+
+    window: float = attrs.field(default=0.05, validator=_seconds(3600))
+    max_pubs: int = attrs.field(default=100, validator=_whole(1))
+    max_waiting: int = attrs.field(default=1000, validator=_whole(1))
+    qpu_seconds: float = attrs.field(default=3600.0, validator=_seconds(LONGEST_JOB))
+    when_abandoned: Literal["finish", "cancel"] = attrs.field(default="finish", validator=_one_of("finish", "cancel"))
+    isolate: bool = False
+    on_close: Literal["flush", "refuse"] = attrs.field(default="flush", validator=_one_of("flush", "refuse"))
+
+    def packing(
+        self,
+        primitive: Primitive,
+        *,
+        options: Options,
+        shots: int | None = None,
+        precision: float | None = None,
+    ) -> PackingOptions:
+        """Return how PUBs of a primitive become jobs."""
+        return PackingOptions(
+            primitive=primitive,
+            options=options,
+            shots=shots,
+            precision=precision,
+            pubs_per_job=self.max_pubs,
+            qpu_seconds=self.qpu_seconds,
+        )
+
+
 def backend_names(backends: Iterable[str]) -> tuple[str, ...]:
     """Return checked names of backends, each once."""
     if isinstance(backends, str):
