@@ -226,8 +226,17 @@ async def _budget(stage: Stage) -> None:
         await client.gather([BELL], backends=["ibm_fez"], budget=qrt.Budget(quantum_seconds=1))
 
 
-async def _missing(_: Stage) -> None:
-    raise errors.MissingExtra("Qiskit is not installed: pip install 'qrt-async[transpile]'")
+async def _overloaded(stage: Stage) -> None:
+    async with stage.client() as client, client.coalescing_sampler("ibm_fez", max_waiting=1, window=5) as sampler:
+        await asyncio.gather(*(sampler.run((BELL, None, shots)) for shots in (1, 2, 3)))
+
+
+async def _left(stage: Stage) -> None:
+    async with stage.client() as client:
+        async with client.coalescing_sampler("ibm_fez", window=500, on_close="refuse") as sampler:
+            waiting = asyncio.create_task(sampler.run((BELL, None, 1)))
+            await asyncio.sleep(0)
+        await waiting
 
 
 def _wrongly(what: str) -> Scene:
@@ -283,7 +292,10 @@ SCENES: dict[type[errors.QrtError], Scene] = {
     errors.SessionNotOpen: _shut_session,
     errors.ServerError: _struck(_answer(503)),
     errors.LoginError: _struck(_answer(400, on="POST /identity/token")),
+    errors.LoginUnavailable: _struck(_answer(503, on="POST /identity/token")),
     errors.NeverSubmitted: _never,
+    errors.Overloaded: _overloaded,
+    errors.CoalescerClosed: _left,
     errors.QuotaTimeout: _quota,
     errors.SubmissionUncertain: _uncertain,
     errors.NoBackend: _wrongly("backend"),
