@@ -17,6 +17,9 @@ from qrt_async.wire import observables
 
 P = TypeVar("P", SamplerPub, EstimatorPub)
 
+_LARGE = 65_536
+_MANY = 4_096
+
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
 
@@ -111,6 +114,37 @@ def circuit_of(value: object) -> object:
 def is_quantum_circuit(value: object) -> bool:
     """Tell whether a value is a circuit of Qiskit's, which is not imported to find out."""
     return _is_circuit(value)
+
+
+def is_large(value: object) -> bool:
+    """Tell whether a PUB is so large that checking it would keep the event loop waiting."""
+    circuit = circuit_of(value)
+    if is_quantum_circuit(circuit):
+        return True
+    text = circuit.text if isinstance(circuit, IsaCircuit) else circuit
+    if isinstance(text, str) and len(text) > _LARGE:
+        return True
+    return any(_entries(part) > _MANY for part in _others(value))
+
+
+def _others(value: object) -> list[object]:
+    if isinstance(value, SamplerPub):
+        return [value.parameters]
+    if isinstance(value, EstimatorPub):
+        return [value.parameters, value.observables]
+    return list(cast(Sequence[object], value))[1:] if isinstance(value, list | tuple) else []
+
+
+def _entries(part: object) -> int:
+    if isinstance(part, dict):
+        return sum(_entries(item) for item in cast(dict[object, object], part).values())
+    size = getattr(part, "size", None)
+    if isinstance(size, int):
+        return size
+    if isinstance(part, list | tuple):
+        items = cast(Sequence[object], part)
+        return len(items) * max(1, _entries(items[0])) if items else 0
+    return 1
 
 
 def _untranspiled(circuit: object, place: str) -> object:

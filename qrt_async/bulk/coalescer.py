@@ -9,7 +9,8 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 import attrs
 
-from qrt_async.bulk.intake import Intake, is_large
+from qrt_async import pubs as pub_rules
+from qrt_async.bulk.intake import Intake
 from qrt_async.bulk.packing import time_limit
 from qrt_async.bulk.pools import Trials
 from qrt_async.bulk.settings import CoalescingOptions, PackingOptions, backend_names
@@ -105,7 +106,7 @@ class Coalescer(Generic[P, D]):
 
         """
         self._admit()
-        if is_large(pub):
+        if pub_rules.is_large(pub):
             item = await asyncio.to_thread(self._intake.sent_as_is, pub, 0)
             self._admit()
         else:

@@ -19,8 +19,6 @@ from qrt_async.models.pubs import EstimatorPub, IsaCircuit, SamplerPub
 from qrt_async.models.typed import Npy, Qpy
 
 _REGISTER = re.compile(r"\b(?:qubit\s*(?:\[\s*(\d+)\s*\])?\s*[A-Za-z_]\w*|qreg\s+[A-Za-z_]\w*\s*\[\s*(\d+)\s*\])\s*;")
-_LARGE = 65_536
-_MANY = 4_096
 
 
 @attrs.frozen
@@ -138,34 +136,3 @@ def _qubits(circuit: object) -> int | None:
         found = [int(first or second or 1) for first, second in _REGISTER.findall(circuit)]
         return sum(found) or None
     return int(cast(Any, circuit).num_qubits)
-
-
-def is_large(value: object) -> bool:
-    """Tell whether a PUB is so large that checking it would keep the event loop waiting."""
-    circuit = pub_rules.circuit_of(value)
-    if pub_rules.is_quantum_circuit(circuit):
-        return True
-    text = circuit.text if isinstance(circuit, IsaCircuit) else circuit
-    if isinstance(text, str) and len(text) > _LARGE:
-        return True
-    return any(_length(part) > _MANY for part in _others(value))
-
-
-def _others(value: object) -> list[object]:
-    if isinstance(value, SamplerPub):
-        return [value.parameters]
-    if isinstance(value, EstimatorPub):
-        return [value.parameters, value.observables]
-    return list(cast(Sequence[object], value))[1:] if isinstance(value, list | tuple) else []
-
-
-def _length(part: object) -> int:
-    if isinstance(part, dict):
-        return sum(_length(item) for item in cast(dict[object, object], part).values())
-    size = getattr(part, "size", None)
-    if isinstance(size, int):
-        return size
-    if isinstance(part, list | tuple):
-        items = cast(Sequence[object], part)
-        return len(items) * max(1, _length(items[0])) if items else 0
-    return 1

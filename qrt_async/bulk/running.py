@@ -12,9 +12,10 @@ from typing import Any
 
 import attrs
 
+from qrt_async import pubs as pub_rules
 from qrt_async.bulk.campaign import Campaign
 from qrt_async.bulk.flight import REFUSALS, Done, Flight, Service
-from qrt_async.bulk.intake import Intake, Item, is_large
+from qrt_async.bulk.intake import Intake, Item
 from qrt_async.bulk.launching import Launch, Launcher
 from qrt_async.bulk.packing import MOST_BYTES
 from qrt_async.bulk.policies import Turns
@@ -229,7 +230,7 @@ class Run:
 
     async def _accept(self, value: object, index: int) -> None:
         try:
-            large = is_large(value)
+            large = pub_rules.is_large(value)
             item = (
                 await asyncio.to_thread(self._intake.item, value, index) if large else self._intake.item(value, index)
             )

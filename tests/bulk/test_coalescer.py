@@ -20,6 +20,7 @@ from qrt_async import (
     JobFailed,
     Limits,
     Overloaded,
+    PollPolicy,
     PubResult,
     PubTooLarge,
     UsageError,
@@ -69,7 +70,8 @@ def left_over() -> list[str]:
 
 def client_of(machine: Scripted, clock: ManualClock | None = None, limits: Limits = UNPACED) -> Client:
     """Return a client of the machine."""
-    return Client(machine.service.account(), limits=limits, clock=clock)
+    poll = PollPolicy(initial=0.01, maximum=0.05)
+    return Client(machine.service.account(), limits=limits, poll=poll, clock=clock)
 
 
 async def test_what_arrives_within_a_window_is_one_job(machine: Scripted, clock: ManualClock) -> None:
