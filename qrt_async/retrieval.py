@@ -63,11 +63,11 @@ class Retrieval:
     async def wait(self, ticket: Ticket, deadline: Deadline, *, in_session: bool) -> JobDetails:
         """Wait until the job of a submission is over; of two that one submission led to, for the better one."""
         while True:
+            asked = ticket.job_id
             details = await self._wait_or_rival(ticket, deadline, in_session=in_session)
-            watched = ticket.job_id
             if ticket.doubtful:
                 await self._submissions.keep_best(ticket)
-            if details is not None and watched == ticket.job_id:
+            if details is not None and ticket.job_id == asked:
                 break
         ticket.has_ended()
         if details.status in _BAD_ENDS:

@@ -201,6 +201,16 @@ class Watcher:
         self._woken.set()
 
     async def _run(self) -> None:
+        try:
+            await self._watch()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+            broken = QrtError(f"waiting for jobs broke down ({error!r}); the jobs go on: please report this")
+            broken.__cause__ = error
+            for entry in list(self._entries.values()):
+                self._fail(entry, broken)
+            self._entries.clear()
+
+    async def _watch(self) -> None:
         while self._entries:
             self._woken.clear()
             now = self._engine.clock.monotonic()

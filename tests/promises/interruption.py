@@ -42,7 +42,7 @@ class Interruption:
 
     @types.coroutine
     def _followed(self, work: Coroutine[Any, Any, T], task: asyncio.Task[Any]) -> Generator[Any, Any, T]:
-        resume: Callable[[], Any] = lambda: work.send(None)
+        resume = _sender(work)
         while True:
             try:
                 waited = resume()

@@ -166,7 +166,7 @@ def holds_key(request: RecordedRequest) -> bool:
 
 @both_platforms
 async def test_the_key_is_sent_to_the_token_service_alone(short_lived: Machine, *, legacy: bool) -> None:
-    """Of all recorded bytes of a run with renewals and failures, logins and the legacy transpiler alone have the key."""
+    """Of all recorded requests of a run with failures, logins and those to the legacy transpiler alone have the key."""
     async with short_lived.client(short_lived.account(legacy=legacy)) as client:
         isa = await client.transpile([PROGRAM], backend="ibm_fez") if legacy else [PROGRAM]
         job = await client.sampler(isa, backend="ibm_fez")
