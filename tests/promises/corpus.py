@@ -140,7 +140,10 @@ def _shots() -> list[bytes]:
     span = make.wrapped("ExecutionSpan", {"start": make.wrapped("datetime", WHEN), "stop": make.wrapped("datetime", WHEN),
                                           "data_slices": {"0": [[4], 1, 3]}})  # fmt: skip
     metadata = {"execution": {"execution_spans": make.wrapped("ExecutionSpans", {"spans": [span]})}, "version": 2}
-    long = {"results": [{"data": {"c": {"samples": ["0x1", "0x3"] * 3000, "num_bits": 2}}, "metadata": {}}], "metadata": {}}
+    long = {
+        "results": [{"data": {"c": {"samples": ["0x1", "0x3"] * 3000, "num_bits": 2}}, "metadata": {}}],
+        "metadata": {},
+    }
     return [
         make.plain_sampler({"c": (values, 2), "d": (values, 70)}, metadata),
         make.typed_sampler({"c": (values, 2)}, metadata),
@@ -229,7 +232,9 @@ TRANSPILED = {
 }
 PERIOD = {"start_time": WHEN, "end_time": WHEN}
 EMPTY = (b"", b"{}")
-A_REPORT = _text({"data": [TOTALS | {"key": "b", "interval_start": WHEN, "interval_end": WHEN}], "interval_start": WHEN})
+A_REPORT = _text(
+    {"data": [TOTALS | {"key": "b", "interval_start": WHEN, "interval_end": WHEN}], "interval_start": WHEN}
+)
 
 CASES: dict[str, Case] = {
     "auth.iam_token": Case(auth.iam_token(Secret("k")), _text(LOGIN), _used_token),
@@ -247,9 +252,12 @@ CASES: dict[str, Case] = {
     "discovery.search": Case(discovery.search(), _text(FOUND), _used_search),
     "discovery.plan": Case(discovery.plan("p"), _text(ENTRY)),
     "jobs.create": Case(
-        jobs.create(DIALECT, REQUEST), _text({"id": "j", "backend": "b", "session_id": None, "messages": [{"data": "x"}]})
+        jobs.create(DIALECT, REQUEST),
+        _text({"id": "j", "backend": "b", "session_id": None, "messages": [{"data": "x"}]}),
     ),
-    "jobs.get": Case(jobs.get("j", params=True), _text(JOB, {k: JOB[k] for k in ("id", "state", "program")}), _used_job),
+    "jobs.get": Case(
+        jobs.get("j", params=True), _text(JOB, {k: JOB[k] for k in ("id", "state", "program")}), _used_job
+    ),
     "jobs.list_jobs": Case(
         jobs.list_jobs(DIALECT, JobFilter()),
         _text({"jobs": [JOB, JOB | {"id": "k"}], "limit": 200, "offset": 0, "count": 2}),
@@ -270,9 +278,7 @@ CASES: dict[str, Case] = {
     "jobs.replace_tags": Case(jobs.replace_tags("j", ["a"]), EMPTY),
     "jobs.search_tags": Case(jobs.search_tags("abc"), _text({"tags": ["abcd"]})),
     "jobs.transpiled_circuits": Case(jobs.transpiled_circuits("j"), _text({"url": "https://x/y"})),
-    "sessions.create": Case(
-        sessions.create(DIALECT, backend="b", mode=SessionMode.BATCH, max_time=60), _text(SESSION)
-    ),
+    "sessions.create": Case(sessions.create(DIALECT, backend="b", mode=SessionMode.BATCH, max_time=60), _text(SESSION)),
     "sessions.get": Case(sessions.get("s"), _text(SESSION)),
     "sessions.set_accepting": Case(sessions.set_accepting("s", True), EMPTY),
     "sessions.drain": Case(sessions.drain("s"), EMPTY),
@@ -284,7 +290,8 @@ CASES: dict[str, Case] = {
         transpiler.progress("t", backend="b"), _text(TRANSPILED, {"state": "PENDING", "result": None})
     ),
     "usage.instance": Case(
-        usage.instance(), _text({"backends": ["b"], "plan_id": "p", "instance_limit_seconds": "600", "instance_limit": 6.5})
+        usage.instance(),
+        _text({"backends": ["b"], "plan_id": "p", "instance_limit_seconds": "600", "instance_limit": 6.5}),
     ),
     "usage.limit": Case(usage.limit(), _text({"instance_limit": 600})),
     "usage.set_limit": Case(usage.set_limit(600), EMPTY),
@@ -343,4 +350,3 @@ def operations() -> Iterator[str]:
             returned = str(inspect.signature(function).return_annotation)
             if not name.startswith("_") and function.__module__ == module.__name__ and returned.startswith("Call["):
                 yield f"{module.__name__.rpartition('.')[2]}.{name}"
-
