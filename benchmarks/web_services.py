@@ -22,6 +22,7 @@ from typing import Any
 import aiohttp
 import attrs
 import fastapi
+import fastapi.encoders
 import uvicorn
 from aiohttp import web
 
@@ -129,6 +130,7 @@ async def on_fastapi(desk: Desk) -> AsyncIterator[str]:
     async def handler(number: int, request: fastapi.Request) -> Any:
         return await while_connected(request, desk.serve(number))
 
+    fastapi.encoders.jsonable_encoder({})  # imports much with its first answer
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none"))
     listening = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve([listening]))
