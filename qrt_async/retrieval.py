@@ -27,6 +27,7 @@ from qrt_async.journal import Journal
 from qrt_async.models.jobs import JobDetails, JobStatus, Program
 from qrt_async.options import PollPolicy
 from qrt_async.submission import Submissions, Ticket
+from qrt_async.threads import loaded
 from qrt_async.watcher import End, Waiter, Watcher
 from qrt_async.wire import decisions
 from qrt_async.wire import jobs as wire
@@ -131,6 +132,7 @@ class Retrieval:
         if details.status in _BAD_ENDS:
             raise _bad_end(details)
         private = private or details.private
+        await loaded("numpy")
         delays = decisions.poll_delays(self._poll, self._engine.rng)
         for _ in range(_LATE_RESULT_LOOKS):
             read = self._read_private if private else self._read
