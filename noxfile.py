@@ -36,7 +36,7 @@ def _interpreters() -> list[str]:
 
 
 PYTHONS = _interpreters()
-QUICK = ("tests/unit", "tests/client", "tests/journal", "tests/bulk", "tests/promises", "tests/story")
+QUICK = ("tests/unit", "tests/client", "tests/journal")
 
 
 def _install(session: nox.Session, *what: str) -> None:
