@@ -64,6 +64,7 @@ from qrt_async.options import (
 from qrt_async.primitives import estimator_job, program_job, sampler_job
 from qrt_async.pubs import EstimatorPubLike, SamplerPubLike
 from qrt_async.quota import Quota
+from qrt_async.regardless import regardless
 from qrt_async.resuming import Resumed, Resumption
 from qrt_async.retrieval import Retrieval
 from qrt_async.sessions import Session, Sessions, session
@@ -517,10 +518,14 @@ class Client:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Log out where the platform can, end what runs for this client, close its connections."""
-        if self._is_view:
-            await self._transpiler.aclose()
-            return
+        """
+        Log out where the platform can, end what runs for this client, close its connections.
+
+        All of it is done, also where the caller is cancelled meanwhile; closing again does nothing.
+        """
+        await regardless(self._transpiler.aclose() if self._is_view else self._close())
+
+    async def _close(self) -> None:
         await self._watcher.aclose()
         await self._submissions.aclose()
         try:

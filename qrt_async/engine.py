@@ -7,7 +7,7 @@ import contextlib
 import copy
 import itertools
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -23,8 +23,11 @@ from qrt_async.errors import (
     ClientClosed,
     Forbidden,
     LoginError,
+    LoginUnavailable,
+    ProtocolError,
     QrtError,
     RequestTimeout,
+    TransportError,
     Unauthorized,
     UsageError,
 )
@@ -139,7 +142,8 @@ class Engine:
         if call.host is Host.TRANSPILER:
             return await self._repeat(errand, platforms.transpiler_headers(self.account.secret))
         if call.host is Host.API and self.account.dialect.instance is None:
-            await self._find_instance()
+            with _before(call):
+                await self._find_instance()
         return await self._with_token(errand)
 
     async def _with_token(self, errand: _Errand[T]) -> T:
@@ -148,7 +152,8 @@ class Engine:
         rejected: Token | None = None
         hopeless = False
         while True:
-            token = await self._tokens.fresh(deadline, rejected=rejected)
+            with _before(call):
+                token = await self._tokens.fresh(deadline, rejected=rejected)
             try:
                 found = await self._repeat(errand, self._headers(call.host, token))
             except Unauthorized:
@@ -278,7 +283,7 @@ class Engine:
     async def log_out(self) -> None:
         """End the token in hand, where the platform can; one that has ended already is no error."""
         call, token = platforms.logout(self.account.platform), self._tokens.current
-        if call is None or token is None:
+        if call is None or token is None or self._state.closed:
             return
         deadline = Deadline.after(self.clock, self.timeouts.closing)
         with contextlib.suppress(Unauthorized):
@@ -293,6 +298,24 @@ class Engine:
         self._state.closed = True
         await self._tokens.aclose()
         await self._transport.aclose()
+
+
+@contextlib.contextmanager
+def _before(call: Call[Any]) -> Generator[None]:
+    """
+    Tell failures of what comes before a call from the call's own.
+
+    Else a token service that fails would look like a submission that may have been acted on.
+    """
+    try:
+        yield
+    except ProtocolError as error:
+        raise LoginError(f"{call.operation}: nothing was sent, since logging in failed: {error}") from error
+    except QrtError as error:
+        says_so = isinstance(error, TransportError) and not error.left
+        if says_so or not decisions.is_passing(error):
+            raise
+        raise LoginUnavailable(error, operation=call.operation) from error
 
 
 def _refused(error: ApiError) -> LoginError:

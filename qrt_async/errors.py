@@ -17,6 +17,7 @@ What can go wrong, as one tree.
     │   ├── ConnectionFailed               it never left
     │   │   ├── ProxyRefused               a proxy did not let it through
     │   │   └── UntrustedCertificate       whoever answered could not prove to be the service
+    │   ├── LoginUnavailable           no token (or no instance) is to be had for now; it never left
     │   ├── Disconnected
     │   ├── TruncatedReply
     │   └── RequestTimeout (TimeoutError)
@@ -171,6 +172,21 @@ class UntrustedCertificate(ConnectionFailed):
         "Nothing was sent: where a private installation or a company's proxy signs with an authority of its own, "
         "trust that one, Network(ca_bundle='ca.pem')."
     )
+
+
+class LoginUnavailable(TransportError):
+    """
+    The token service, or the search for the instance that the account names not, fails for the moment.
+
+    The call itself never left. `retry_after` is what that service asked to wait (seconds), None where it did not say.
+    """
+
+    left = False
+    advice = "Nothing was sent: try again later; what waits for a job goes on trying by itself."
+
+    def __init__(self, why: QrtError, *, operation: str) -> None:
+        super().__init__(f"could not log in ({why})", operation=operation)
+        self.retry_after: float | None = getattr(why, "retry_after", None)
 
 
 class Disconnected(TransportError):
@@ -330,7 +346,7 @@ class ServerError(ApiError):
 
 
 class LoginError(QrtError):
-    """The token service refused the credentials: check the key and the account it belongs to."""
+    """The token service refused the credentials, or its reply cannot be read: check the key and the account's URLs."""
 
 
 class Overloaded(QrtError):

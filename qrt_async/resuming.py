@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import attrs
@@ -14,7 +14,7 @@ from qrt_async.engine import Engine
 from qrt_async.errors import JournalBusy, NeverSubmitted, QrtError, SessionNotEnded, UsageError
 from qrt_async.journal import Journal, Submission, SubmissionState
 from qrt_async.models.jobs import JobDetails, Program
-from qrt_async.regardless import gone
+from qrt_async.regardless import gone, regardless
 from qrt_async.retrieval import Retrieval
 from qrt_async.sessions import Sessions
 from qrt_async.submission import Submissions, Ticket
@@ -56,15 +56,20 @@ class Resumption:
         for name in [run_id] if run_id is not None else await self._journal.abandoned_runs():
             try:
                 await self._journal.claim(name)
+                await self.drain_sessions(name)
+                if await self._journal.expected(name):
+                    continue
+                async with aclosing(self._jobs_of(name)) as jobs:
+                    async for resumed in jobs:
+                        yield resumed
             except JournalBusy:
                 if run_id is not None:
                     raise
                 continue
-            await self.drain_sessions(name)
-            if not await self._journal.expected(name):
-                async for resumed in self._jobs_of(name):
-                    yield resumed
-                await self._journal.release(name)
+            except BaseException:
+                await regardless(self._journal.release(name))  # what is left may be resumed again, here as well
+                raise
+            await self._journal.release(name)
 
     async def drain_sessions(self, run_id: str) -> None:
         """Drain what the run left open: jobs that are queued there still run."""

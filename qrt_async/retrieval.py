@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -29,7 +28,7 @@ from qrt_async.models.jobs import JobDetails, JobStatus, Program
 from qrt_async.options import PollPolicy
 from qrt_async.submission import Submissions, Ticket
 from qrt_async.threads import loaded
-from qrt_async.watcher import End, Watcher
+from qrt_async.watcher import End, Waiter, Watcher
 from qrt_async.wire import decisions
 from qrt_async.wire import jobs as wire
 
@@ -64,11 +63,11 @@ class Retrieval:
     async def wait(self, ticket: Ticket, deadline: Deadline, *, in_session: bool) -> JobDetails:
         """Wait until the job of a submission is over; of two that one submission led to, for the better one."""
         while True:
+            asked = ticket.job_id
             details = await self._wait_or_rival(ticket, deadline, in_session=in_session)
-            watched = ticket.job_id
             if ticket.doubtful:
                 await self._submissions.keep_best(ticket)
-            if details is not None and watched == ticket.job_id:
+            if details is not None and ticket.job_id == asked:
                 break
         ticket.has_ended()
         if details.status in _BAD_ENDS:
@@ -91,7 +90,7 @@ class Retrieval:
         waiter = self._watcher.notify(
             ticket.job_id, tell, self.deadline(None), ours=bool(ticket.tag), in_session=in_session
         )
-        return partial(self._watcher.leave, ticket.job_id, waiter)
+        return _Leave(self._watcher, ticket.job_id, waiter)
 
     def _notify_by_task(self, ticket: Ticket, tell: Callable[[End], None], *, in_session: bool) -> Callable[[], None]:
         """Wait for the better of two jobs, if there should be two."""
@@ -183,6 +182,18 @@ class Retrieval:
         if remaining <= 0:
             raise WaitTimeout(f"job {job_id} is over, but its result could not be read in time; it is still there")
         await self._engine.clock.sleep(min(delay, remaining))
+
+
+@attrs.frozen(eq=False)
+class _Leave:
+    """Ends one waiting, in a third of what a partial function takes: ten thousand may wait."""
+
+    _watcher: Watcher
+    _job_id: str
+    _waiter: Waiter
+
+    def __call__(self) -> None:
+        self._watcher.leave(self._job_id, self._waiter)
 
 
 def _bad_end(details: JobDetails) -> JobError:

@@ -50,14 +50,43 @@ class Sessions:
         """
         Open a session (``POST /sessions``) that lasts until it is ended, `max_time` seconds at most.
 
+        A caller who is cancelled meanwhile never learns its id: then it is closed again.
+
         Raises:
             SessionUncertain: the reply was lost, and nobody can tell whether a session was opened; its candidates are
                 those open sessions that may be it.
 
         """
-        checked = _checked_time(max_time)
-        dialect, kind = self._engine.account.dialect, _checked_mode(mode)
-        call = wire.create(dialect, backend=_checked_name(backend), mode=kind, max_time=checked)
+        checked, kind = _checked_time(max_time), _checked_mode(mode)
+        creation = asyncio.ensure_future(self._create(_checked_name(backend), kind, checked, **how))
+        try:
+            return await asyncio.shield(creation)
+        except asyncio.CancelledError:
+            await regardless(self._undo(creation, backend))
+            raise
+
+    async def _undo(self, creation: asyncio.Future[SessionDetails], backend: str) -> None:
+        """End a session whose caller was cancelled while it was being made, for as long as closing may take."""
+        closing = self._engine.timeouts.closing
+        await asyncio.wait([creation], timeout=closing)
+        try:
+            if not creation.done():
+                creation.cancel()
+                self._engine.notices.tell(
+                    f"a session on {backend} may have been opened: its caller was cancelled, and no reply came within "
+                    f"{closing:g} s; look with client.workloads, and end it with client.sessions.cancel"
+                )
+                return
+            await self.end(creation.result().id, "cancel", timeout=closing)
+        except (SessionUncertain, SessionNotEnded) as failure:
+            self._engine.notices.tell(str(failure))
+        except QrtError:
+            return
+
+    async def _create(
+        self, backend: str, kind: SessionMode, checked: int, **how: Unpack[CallOptions]
+    ) -> SessionDetails:
+        call = wire.create(self._engine.account.dialect, backend=backend, mode=kind, max_time=checked)
         token = f"{self._engine.rng.getrandbits(128):032x}"
         if self._journal:
             await self._journal.session_meant(token, self._run_id, backend, kind.value)
@@ -141,9 +170,12 @@ class Sessions:
                     raise
                 with suppress(NotFound):
                     await self.cancel(session_id, timeout=timeout)
+                await self._has_ended(session_id)
         except QrtError as failure:
             self._engine.hooks.emit(events.SessionEnded(session_id=session_id, how=how, error=failure))
             raise SessionNotEnded(session_id, str(failure)) from failure
+
+    async def _has_ended(self, session_id: str) -> None:
         if self._journal:
             await self._journal.session_ended(session_id)
 
@@ -151,6 +183,7 @@ class Sessions:
         self, session_id: str, call: Callable[[str], Call[None]], how: SessionEnd, **options: Unpack[CallOptions]
     ) -> None:
         await self._engine.run(call(session_id), **options)
+        await self._has_ended(session_id)
         self._engine.hooks.emit(events.SessionEnded(session_id=session_id, how=how))
 
 
@@ -255,43 +288,33 @@ class Session:
     async def __aenter__(self) -> Self:
         if self._id is not None:
             raise UsageError("a session is entered once: make another one with client.session(…)")
-        creation = asyncio.ensure_future(self._sessions.create(self.backend, mode=self.mode, max_time=self.max_time))
-        try:
-            details = await asyncio.shield(creation)
-        except asyncio.CancelledError:
-            await regardless(self._undo(creation))
-            raise
+        details = await self._sessions.create(self.backend, mode=self.mode, max_time=self.max_time)
         self._id = details.id
         if details.interactive_ttl:
             self._idle = IdleWatch(details.id, float(details.interactive_ttl), self._engine)
         return self
 
-    async def _undo(self, creation: asyncio.Future[SessionDetails]) -> None:
-        """End a session whose caller was cancelled while it was being made."""
-        try:
-            session_id = (await creation).id
-        except QrtError as error:
-            if isinstance(error, SessionUncertain):
-                self._engine.notices.tell(str(error))
-            return
-        await self._end(session_id, "cancel")
-
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True
-        if self._idle:
-            await self._idle.aclose()
+        ending = asyncio.ensure_future(self._end("drain" if error is None else self.on_error))
         try:
-            await regardless(self._end(self.id, "drain" if error is None else self.on_error))
+            await regardless(ending)
+        except asyncio.CancelledError:
+            if failure := ending.exception():
+                self._engine.notices.tell(str(failure))
+            raise
         except SessionNotEnded as failure:
             if error is None:
                 raise
             error.add_note(str(failure))
             self._engine.notices.tell(str(failure))
 
-    async def _end(self, session_id: str, how: SessionEnd) -> None:
-        await self._sessions.end(session_id, how, timeout=self._engine.timeouts.closing)
+    async def _end(self, how: SessionEnd) -> None:
+        if self._idle:
+            await self._idle.aclose()
+        await self._sessions.end(self.id, how, timeout=self._engine.timeouts.closing)
 
 
 def session(

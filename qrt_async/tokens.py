@@ -57,7 +57,9 @@ class TokenSource:
         except TimeoutError as error:
             if isinstance(error, QrtError):
                 raise
-            raise RequestTimeout(f"no token within {left:g} s: nothing was sent", operation="auth.login") from error
+            late = RequestTimeout(f"no token within {left:g} s: nothing was sent", operation="auth.login")
+            late.left = False
+            raise late from error
 
     async def renew(self) -> Token:
         """Log in, or join the login that is under way."""

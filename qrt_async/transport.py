@@ -198,12 +198,15 @@ async def _pieces(body: Body) -> AsyncIterator[bytes]:
 
 async def _feed(sink: Sink[T], chunk: bytes) -> None:
     """Feed a chunk to its sink, letting the loop go on after every slice."""
-    if len(chunk) < _SLICE // 2:
-        sink.feed(chunk)
-        return
-    for start in range(0, len(chunk), _SLICE):
-        sink.feed(chunk[start : start + _SLICE])
-        await asyncio.sleep(0)
+    try:
+        if len(chunk) < _SLICE // 2:
+            sink.feed(chunk)
+            return
+        for start in range(0, len(chunk), _SLICE):
+            sink.feed(chunk[start : start + _SLICE])
+            await asyncio.sleep(0)
+    except Exception as error:
+        raise _NotTaken(error) from error
 
 
 async def _handed(chunk: bytes, take: OnChunk) -> None:

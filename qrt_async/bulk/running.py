@@ -205,6 +205,7 @@ class Run:
             try:
                 value = await anext(source)
             except StopAsyncIteration:
+                await self.note()
                 return
             finally:
                 self._asking = False

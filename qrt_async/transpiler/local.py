@@ -16,6 +16,7 @@ from qrt_async.backends import Backends
 from qrt_async.errors import MissingExtra, TranspileError, UsageError
 from qrt_async.models.pubs import IsaCircuit
 from qrt_async.models.typed import Qpy
+from qrt_async.regardless import gone
 from qrt_async.transpiler.processes import WorkerProcesses
 from qrt_async.transpiler.worker import Device, Transpiled, UnknownDevice, transpile
 from qrt_async.wire.transpiler import width
@@ -105,8 +106,7 @@ class LocalTranspiler:
 
     async def aclose(self) -> None:
         """End the worker processes that were started here."""
-        for task in self._devices.values():
-            task.cancel()
+        await gone(self._devices.values())
         if self._own is not None:
             own, self._own = self._own, None
             await asyncio.to_thread(own.shutdown, cancel_futures=True)

@@ -9,7 +9,11 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
+from qrt_async.errors import ProtocolError
 from qrt_async.wire import json_pieces
+
+MOST = 256 * 2**20
+"""Bytes of an answer that is kept whole: far more than any has, results aside."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -72,14 +76,19 @@ class Sink(Protocol[T_co]):
 
 @attrs.define
 class BufferedSink(Generic[T]):
-    """A sink that keeps the whole body and reads it at the end."""
+    """A sink that keeps the whole body, refused beyond `most` bytes (None: any number), and reads it at the end."""
 
     _head: ReplyHead
     _read: Callable[[Reply], T]
-    _chunks: list[bytes] = attrs.field(factory=list[bytes], repr=False)
+    _most: int | None = MOST
+    _chunks: list[bytes] = attrs.field(factory=list[bytes], repr=False, init=False)
+    _size: int = attrs.field(default=0, init=False)
 
     def feed(self, chunk: bytes) -> None:
         """Keep the bytes."""
+        self._size += len(chunk)
+        if self._most is not None and self._size > self._most:
+            raise ProtocolError(f"the body is longer than {self._most} bytes")
         self._chunks.append(chunk)
 
     def finish(self) -> T:
@@ -87,9 +96,9 @@ class BufferedSink(Generic[T]):
         return self._read(Reply(self._head, b"".join(self._chunks)))
 
 
-def buffered(read: Callable[[Reply], T]) -> Callable[[ReplyHead], Sink[T]]:
-    """Return a maker of sinks that hand the whole reply to `read`."""
-    return lambda head: BufferedSink(head, read)
+def buffered(read: Callable[[Reply], T], *, most: int | None = MOST) -> Callable[[ReplyHead], Sink[T]]:
+    """Return a maker of sinks that hand the whole reply to `read`; a body beyond `most` bytes is refused."""
+    return lambda head: BufferedSink(head, read, most)
 
 
 @attrs.frozen

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from qrt_async.errors import ProtocolError
 from qrt_async.models.answer import Answer
 from qrt_async.models.jobs import JobDetails, JobFilter, JobMetrics, JobPage, JobRequest, JobStatus, Submitted
 from qrt_async.wire import codec
@@ -158,12 +159,19 @@ def create(dialect: Dialect, request: JobRequest[Any]) -> Call[Submitted]:
 
 def get(job_id: str, *, params: bool = False) -> Call[JobDetails]:
     """``GET /jobs/{id}``, without the inputs unless `params` asks for them."""
+
+    def read(reply: Reply) -> JobDetails:
+        found = read_as(_Job, reply, operation="jobs.get")
+        if found.id != job_id:
+            raise ProtocolError(f"expected the job {job_id!r}, not {found.id!r} @ $.id", operation="jobs.get")
+        return stamped(_details(found), reply)
+
     return Call(
         operation="jobs.get",
         method="GET",
         path=path("jobs", job_id),
         query=query([("exclude_params", not params)]),
-        read=buffered(lambda reply: stamped(_details(read_as(_Job, reply, operation="jobs.get")), reply)),
+        read=buffered(read),
     )
 
 
@@ -255,7 +263,7 @@ def results(job_id: str, decode: Callable[[bytes], R]) -> Call[R | None]:
     """``GET /jobs/{id}/results``: None for the 204 that means that there is no result (yet)."""
     if isinstance(decode, BodyReader):
         return _body_of(job_id, "results", decode.sink)
-    return _body_of(job_id, "results", buffered(_unless_empty(decode)))
+    return _body_of(job_id, "results", buffered(_unless_empty(decode), most=None))
 
 
 def private_results(job_id: str) -> Call[bytes | None]:
@@ -271,7 +279,7 @@ def private_results(job_id: str) -> Call[bytes | None]:
         patience=Patience.RESULTS,
         replay=Replay.NEVER,
         fresh=True,
-        read=buffered(lambda reply: reply.body if reply.head.status != 204 and reply.body else None),
+        read=buffered(lambda reply: reply.body if reply.head.status != 204 and reply.body else None, most=None),
     )
 
 

@@ -19,6 +19,8 @@ from qrt_async.wire.call import BufferedSink, Call, Reply, ReplyHead, Sink, buff
 
 T = TypeVar("T")
 
+_LONGEST_EXPLANATION = 2**20
+
 _BY_STATUS: dict[int, type[errors.ApiError]] = {
     400: errors.BadRequest,
     401: errors.Unauthorized,
@@ -56,7 +58,16 @@ def open_sink(call: Call[T], head: ReplyHead, now: Callable[[], dt.datetime]) ->
     def refuse(reply: Reply) -> T:
         raise error_of(reply, operation=call.operation, now=now())
 
-    return BufferedSink(head, refuse)
+    return _BeginningSink(head, refuse)
+
+
+class _BeginningSink(BufferedSink[T]):
+    """A sink that keeps no more of the body than an explanation needs."""
+
+    def feed(self, chunk: bytes) -> None:
+        """Keep the bytes, unless there are enough of them."""
+        if self._size < _LONGEST_EXPLANATION:
+            super().feed(chunk)
 
 
 def reading(model: type[T], *, operation: str) -> Callable[[ReplyHead], Sink[T]]:

@@ -17,6 +17,7 @@ from qrt_async import (
     ConnectionFailed,
     Limits,
     LoginError,
+    LoginUnavailable,
     NotFound,
     ProtocolError,
     RequestTimeout,
@@ -168,9 +169,10 @@ async def test_a_failing_token_service_is_never_by_passed(service: Service, cloc
     """While the token service fails, nothing is sent to the API, least of all the key."""
     service.on(LOGIN, reply(503))
     async with make(service, clock, retry=RetryPolicy(max_retries=2)) as client:
-        with pytest.raises(ServerError):
+        with pytest.raises(LoginUnavailable, match="HTTP 503") as caught:
             await client.job("j").status()
 
+    assert caught.value.left is False
     assert {one.path for one in service.seen} == {"/identity/token"}
     assert len(service.asked(LOGIN)) == 3
 

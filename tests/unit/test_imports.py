@@ -69,7 +69,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backends": ENGINE,
     "primitives": WIRE | {"pubs"},
     "sessions": JOBS | {"idle", "primitives", "usage"},
-    "transpiler": ENGINE | {"backends", "qiskit_bridge", "transpiler"},
+    "transpiler": ENGINE | {"backends", "qiskit_bridge", "regardless", "transpiler"},
     "bulk": JOBS | {"backends", "budget", "bulk", "primitives", "qiskit_bridge", "resuming", "sessions"},
     "client": JOBS | {"bulk", "backends", "primitives", "resuming", "sessions", "transpiler", "usage"},
     "__init__": JOBS | {"backends", "budget", "bulk", "resuming", "sessions", "usage", "client"},
