@@ -13,7 +13,7 @@ PROJECT = nox.project.load_toml()
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 SOURCES = ("qrt_async", "tests", "benchmarks", "docs", "noxfile.py")
 
-nox.options.sessions = ["lint", "typing", "interop", "tests", "contract", "docs"]
+nox.options.sessions = ["lint", "typing", "interop", "tests", "soak", "contract", "docs"]
 nox.options.default_venv_backend = "virtualenv"
 nox.options.error_on_missing_interpreters = False
 
@@ -36,6 +36,7 @@ def _interpreters() -> list[str]:
 
 
 PYTHONS = _interpreters()
+QUICK = ("tests/unit", "tests/client", "tests/journal", "tests/bulk", "tests/promises", "tests/story")
 
 
 def _install(session: nox.Session, *what: str) -> None:
@@ -57,7 +58,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    _install(session, ".[emulator,cli]", *_group("typing"))
+    _install(session, ".[emulator,cli,plot]", *_group("typing"))
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "qrt_async", "--ignoreexternal")
@@ -65,9 +66,24 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
+    """Test on every supported Python that is there: on the first all, on the others what depends on the Python most."""
     session.log(f"Pythons that run here: {', '.join(PYTHONS)}")
-    _install(session, "-e", ".[emulator,cli]", *_group("test"))
-    session.run("python", "-m", "pytest", "-n", "2", "--ignore=tests/interop", *session.posargs)
+    _install(session, "-e", ".[emulator,cli,plot]", *_group("test"))
+    chosen = ["tests"] if session.python == PYTHONS[0] else QUICK
+    session.run("python", "-m", "pytest", "-n", "2", "--ignore=tests/interop", *(session.posargs or chosen))
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """
+    Break the promises at scale and print what came of it: a small soak, or `nox -s soak -- full`.
+
+    Full means ten thousand submissions, two hundred campaigns of five hundred PUBs, and a hundred thousand replies.
+    """
+    _install(session, "-e", ".[emulator]", *_group("test"))
+    full = "full" in session.posargs
+    session.run("python", "-m", "tests.promises.soaking", "10000" if full else "500")
+    session.run("python", "-m", "tests.promises.campaigning", *(["200", "500"] if full else ["6", "100"]))
 
 
 @nox.session
@@ -95,3 +111,4 @@ def bench(session: nox.Session) -> None:
     """Print the benchmarks' figures; nothing here can fail for being slow."""
     _install(session, "-e", ".[emulator]")
     session.run("python", "benchmarks/thousand_jobs.py", *session.posargs)
+    session.run("python", "benchmarks/results.py")

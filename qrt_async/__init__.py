@@ -1,13 +1,23 @@
 """The asyncio-native client for IBM's Qiskit Runtime REST API."""
 
 from qrt_async.account import Account
+from qrt_async.budget import Budget, BudgetStore, JournalStore, Reservation
+from qrt_async.bulk.coalescer import Coalescer
+from qrt_async.bulk.fan_out import FanOut
+from qrt_async.bulk.flight import Done
+from qrt_async.bulk.planning import Plan, PlannedJob
+from qrt_async.bulk.policies import Candidate
+from qrt_async.bulk.progress import Progress
+from qrt_async.bulk.settings import CoalescingOptions, FanOutOptions, PackingOptions
 from qrt_async.client import Client
 from qrt_async.errors import (
     ApiError,
     BackendReserved,
     BadRequest,
     Blocked,
+    BudgetExceeded,
     ClientClosed,
+    CoalescerClosed,
     Conflict,
     ConnectionFailed,
     Disconnected,
@@ -29,10 +39,12 @@ from qrt_async.errors import (
     NoBackend,
     NoSuchRegister,
     NotFound,
+    Overloaded,
     PayloadTooLarge,
     PrivateResultLost,
     ProtocolError,
     ProxyRefused,
+    PubTooLarge,
     QrtError,
     QuotaTimeout,
     RateLimited,
@@ -139,6 +151,7 @@ from qrt_async.notices import ServiceWarning
 from qrt_async.options import CallOptions, Limits, PollPolicy, RetryPolicy, SubmissionPolicy, SubmitOptions, Timeouts
 from qrt_async.quota import Quota
 from qrt_async.resuming import Resumed
+from qrt_async.saved import SavedAccount, SavedProxies
 from qrt_async.sessions import Session
 from qrt_async.wire.dialect import Platform
 
@@ -159,15 +172,23 @@ __all__ = [
     "Bindings",
     "BitArray",
     "Blocked",
+    "Budget",
+    "BudgetExceeded",
     "BudgetState",
+    "BudgetStore",
     "CallOptions",
     "CancelOutcome",
+    "Candidate",
     "Client",
     "ClientClosed",
+    "Coalescer",
+    "CoalescerClosed",
+    "CoalescingOptions",
     "Conflict",
     "ConnectionFailed",
     "Counts",
     "Disconnected",
+    "Done",
     "DoubleSliceSpan",
     "DynamicalDecouplingOptions",
     "EstimatorData",
@@ -180,6 +201,8 @@ __all__ = [
     "ExecutionSpans",
     "ExecutorItem",
     "ExecutorResult",
+    "FanOut",
+    "FanOutOptions",
     "Forbidden",
     "Hook",
     "Instance",
@@ -205,6 +228,7 @@ __all__ = [
     "Journal",
     "JournalBusy",
     "JournalError",
+    "JournalStore",
     "KeyMismatch",
     "LayerError",
     "LayerNoiseLearningOptions",
@@ -225,19 +249,25 @@ __all__ = [
     "NoiseLearnerResult",
     "NotFound",
     "Opaque",
+    "Overloaded",
     "Owner",
+    "PackingOptions",
     "PauliLindbladError",
     "PauliLindbladMap",
     "PayloadTooLarge",
     "PecOptions",
+    "Plan",
+    "PlannedJob",
     "Platform",
     "PollPolicy",
     "PrimitiveResult",
     "PrivateResultLost",
+    "Progress",
     "ProtocolError",
     "Proxy",
     "ProxyRefused",
     "PubResult",
+    "PubTooLarge",
     "Qpy",
     "QrtError",
     "QuasiData",
@@ -245,6 +275,7 @@ __all__ = [
     "QuotaTimeout",
     "RateLimited",
     "RequestTimeout",
+    "Reservation",
     "ResilienceOptions",
     "ResultNotAvailable",
     "ResumeMismatch",
@@ -254,6 +285,8 @@ __all__ = [
     "SamplerOptions",
     "SamplerPub",
     "SamplerResult",
+    "SavedAccount",
+    "SavedProxies",
     "ServerError",
     "ServiceWarning",
     "Session",

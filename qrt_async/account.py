@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -13,8 +14,17 @@ import attrs
 from qrt_async import environment
 from qrt_async.errors import InvalidAccount
 from qrt_async.network import is_loopback
-from qrt_async.platforms import IBM_QUANTUM_HOSTS, LEGACY_HOSTS, Hosts, ibm_quantum_hosts
-from qrt_async.saved import choose_saved, default_path, read_saved
+from qrt_async.notices import ServiceWarning
+from qrt_async.platforms import LEGACY_HOSTS, PUBLIC_CLOUD, Cloud, Hosts, ibm_quantum_hosts, unplaced_hosts
+from qrt_async.saved import (
+    SavedAccount,
+    choose_saved,
+    default_name,
+    default_path,
+    read_saved,
+    remove_account,
+    save_account,
+)
 from qrt_async.secret import Secret
 from qrt_async.wire.dialect import API_VERSION, Dialect, HubGroupProject, Platform
 
@@ -23,8 +33,13 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @attrs.frozen(kw_only=True)
 class Preferences:
-    """Which instance to take where an account names none: `plans` in the order of preference, all `tags` needed."""
+    """
+    Which instance to take where an account has no CRN: `plans` in the order of preference, all `tags` needed.
 
+    With a `name` it is the instance of that name, whatever the rest says.
+    """
+
+    name: str | None = None
     region: str | None = None
     plans: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -42,6 +57,7 @@ class Account:
     secret: Secret
     hosts: Hosts
     preferences: Preferences = Preferences()
+    cloud: Cloud = PUBLIC_CLOUD
 
     @property
     def platform(self) -> Platform:
@@ -60,8 +76,8 @@ class Account:
 
     def at(self, crn: str) -> Account:
         """Return the same account at that instance; a host that is IBM's own becomes that of the instance's region."""
-        hosts = ibm_quantum_hosts(crn)
-        api = hosts.api if self.hosts.api == IBM_QUANTUM_HOSTS.api else self.hosts.api
+        hosts = ibm_quantum_hosts(crn, self.cloud)
+        api = hosts.api if self.hosts.api == unplaced_hosts(self.cloud).api else self.hosts.api
         return attrs.evolve(
             self, dialect=attrs.evolve(self.dialect, instance=crn), hosts=attrs.evolve(self.hosts, api=api)
         )
@@ -112,22 +128,73 @@ class Account:
         Return an account that the official client saved (``~/.qiskit/qiskit-ibm.json``).
 
         Without a `name` it is the one marked as default, else one with a default name, else the first of today's
-        platform. An account that names no instance finds one with the first call, by its saved preferences, and says
-        in a warning which it took.
+        platform. An account with the name of an instance instead of a CRN, or with neither, finds its instance with
+        the first call, by that name or its saved preferences, and says in a warning which it took. Another warning
+        concerns what is not followed: proxies, and a certificate that is not to be verified.
 
         Raises:
             InvalidAccount: no such file or account, or one that cannot be meant.
 
         """
         saved = choose_saved(read_saved(path or default_path()), name)
-        instance = saved.instance
-        hosts = ibm_quantum_hosts(instance) if instance else IBM_QUANTUM_HOSTS
+        if saved.proxies is not None or not saved.verify:
+            warnings.warn(
+                "the saved account's proxies and verify=False are not followed: name a proxy in "
+                "Client(network=Network(proxy=…)) or HTTPS_PROXY, and a CA bundle in Network instead of verify=False",
+                ServiceWarning,
+                stacklevel=2,
+            )
+        cloud, crn, instance_name = _cloud(saved), *_crn_or_name(saved.instance)
+        hosts = ibm_quantum_hosts(crn, cloud) if crn else unplaced_hosts(cloud)
         return cls(
-            dialect=Dialect(Platform.IBM_QUANTUM, instance),
+            dialect=Dialect(Platform.IBM_QUANTUM, crn),
             secret=_secret(saved.token.reveal(), "the saved token"),
             hosts=_hosts(hosts, api_url, iam_url, search_url, catalog_url),
-            preferences=Preferences(region=saved.region, plans=saved.plans, tags=saved.tags),
+            preferences=Preferences(name=instance_name, region=saved.region, plans=saved.plans, tags=saved.tags),
+            cloud=cloud,
         )
+
+    def save(
+        self, name: str | None = None, *, path: Path | None = None, default: bool = False, overwrite: bool = False
+    ) -> None:
+        """
+        Save the account where the official client keeps its own, and in its form; :meth:`from_saved` reads it again.
+
+        Without a `name` it is the official client's default one. With `default` it becomes the account that is taken
+        where none is named. The file is its owner's alone (0600), and changes in one step; this blocks for its disk.
+
+        Raises:
+            InvalidAccount: the name is taken and `overwrite` is False, the account is one of the legacy platform or has
+                hosts of its own, for which the file has no place, or the file cannot be written.
+
+        """
+        if self.platform is Platform.LEGACY or self.hosts != self._standard_hosts():
+            raise InvalidAccount("only accounts of today's platform, at its own hosts, can be saved")
+        wanted = self.preferences
+        saved = SavedAccount(
+            token=self.secret,
+            instance=self.instance or wanted.name,
+            url=f"https://{self.cloud.domain}",
+            private_endpoint=self.cloud.private,
+            region=wanted.region,
+            plans=wanted.plans,
+            tags=wanted.tags,
+            default=default,
+        )
+        save_account(path or default_path(), name or default_name(saved.channel), saved, overwrite=overwrite)
+
+    def _standard_hosts(self) -> Hosts:
+        return ibm_quantum_hosts(self.instance, self.cloud) if self.instance else unplaced_hosts(self.cloud)
+
+    @staticmethod
+    def saved(path: Path | None = None) -> Mapping[str, SavedAccount]:
+        """Return what is saved, by name (`InvalidAccount` where there is no such file, or it cannot be read)."""
+        return read_saved(path or default_path())
+
+    @staticmethod
+    def remove_saved(name: str, *, path: Path | None = None) -> None:
+        """Remove a saved account (`InvalidAccount` where there is none of that name)."""
+        remove_account(path or default_path(), name)
 
     @classmethod
     def legacy(
@@ -195,6 +262,24 @@ class Account:
             search_url=env.get("GLOBAL_SEARCH_URL"),
             catalog_url=env.get("GLOBAL_CATALOG_URL"),
         )
+
+
+def _crn_or_name(instance: str | None) -> tuple[str | None, str | None]:
+    """Return the CRN or the name that a saved instance is; "auto" is how the official client spells neither."""
+    if instance is None or instance == "auto":
+        return None, None
+    return (instance, None) if instance.startswith("crn:") else (None, instance)
+
+
+def _cloud(saved: SavedAccount) -> Cloud:
+    try:
+        parts = urlsplit(saved.url)
+        host, scheme = parts.hostname, parts.scheme
+    except ValueError:
+        host, scheme = None, ""
+    if not host or scheme != "https":
+        raise InvalidAccount(f"the saved url is IBM Cloud's own address, https://cloud.ibm.com, not {saved.url!r}")
+    return Cloud(host, saved.private_endpoint)
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

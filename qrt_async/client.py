@@ -11,9 +11,26 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+import attrs
+
 from qrt_async import pubs as pub_rules
 from qrt_async.account import Account
 from qrt_async.backends import Backends
+from qrt_async.bulk import planning
+from qrt_async.bulk.campaign import Campaign
+from qrt_async.bulk.coalescer import Coalescer
+from qrt_async.bulk.completion import as_completed
+from qrt_async.bulk.fan_out import FanOut, Pubs, gathered
+from qrt_async.bulk.flight import Service
+from qrt_async.bulk.planning import Plan
+from qrt_async.bulk.settings import (
+    CoalescingOptions,
+    CoalescingSettings,
+    FanOutOptions,
+    FanOutSettings,
+    PackingOptions,
+    PackingSettings,
+)
 from qrt_async.clock import Clock, SystemClock
 from qrt_async.discovery import find_instances
 from qrt_async.engine import Engine
@@ -24,7 +41,14 @@ from qrt_async.journal import Journal
 from qrt_async.models.jobs import Program
 from qrt_async.models.primitive_options import EstimatorOptions, SamplerOptions
 from qrt_async.models.pubs import IsaCircuit
-from qrt_async.models.results import EstimatorResult, PrimitiveResult, SamplerResult
+from qrt_async.models.results import (
+    EstimatorData,
+    EstimatorResult,
+    PrimitiveResult,
+    PubResult,
+    SamplerData,
+    SamplerResult,
+)
 from qrt_async.models.usage import ApiVersion, InstanceOffer
 from qrt_async.network import Network
 from qrt_async.options import (
@@ -54,11 +78,14 @@ from qrt_async.wire import results
 from qrt_async.wire import usage as usage_wire
 from qrt_async.wire.call import Call
 from qrt_async.wire.dialect import Platform
+from qrt_async.wire.primitives import ESTIMATOR, SAMPLER
 
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
 
 T = TypeVar("T")
+
+_SUBMISSIONS_PER_MINUTE = 5
 
 
 class Client:
@@ -313,7 +340,8 @@ class Client:
         The result is what the body says: a :class:`PrimitiveResult`, or JSON with its typed values decoded.
         """
         program: Program[Any] = Program(program_id, results.any_program)
-        request = program_job(
+        request = await asyncio.to_thread(
+            program_job,
             program,
             params,
             backend=backend,
@@ -352,8 +380,10 @@ class Client:
         """
         if self._journal is None:
             raise UsageError("there is nothing to resume without a journal: Client(account, journal='jobs.sqlite')")
-        resumption = Resumption(self._engine, self._journal, self._submissions, self._retrieval, self._sessions)
-        return resumption.run(run_id)
+        return self._resumption(self._journal).run(run_id)
+
+    def _resumption(self, journal: Journal) -> Resumption:
+        return Resumption(self._engine, journal, self._submissions, self._retrieval, self._sessions)
 
     def session(
         self,
@@ -378,6 +408,106 @@ class Client:
             max_time=max_time,
             on_error=on_error,
         )
+
+    def plan(self, pubs: Iterable[Any], *, backends: Iterable[str], **settings: Unpack[PackingSettings]) -> Plan:
+        """
+        Return how many PUBs would become jobs, and what these would take; nothing is sent, and nothing costs.
+
+        PUBs are written as for :meth:`fan_out`, and `settings` are those of
+        :class:`~qrt_async.bulk.settings.PackingOptions`. A million PUBs take about ten seconds: in a coroutine, call it
+        with :func:`asyncio.to_thread`.
+
+        Raises:
+            InvalidPub: a PUB that no service would accept; `PubTooLarge` where it breaks a limit of a job alone.
+
+        """
+        return planning.plan(
+            pubs,
+            backends=backends,
+            options=PackingOptions(**settings),
+            submissions_per_minute=_SUBMISSIONS_PER_MINUTE,
+        )
+
+    def fan_out(self, pubs: Pubs, *, backends: Iterable[str], **settings: Unpack[FanOutSettings]) -> FanOut:
+        """
+        Return a run of many PUBs over many backends: ``async with client.fan_out(…) as run: async for done in run``.
+
+        PUBs are written as for one job, and come from a list, a generator or an async generator of any length. They are
+        packed into few jobs, transpiled for the backend that they go to where they need it, and come back one by one,
+        each with its `index`, `result` or `error`. `settings` are those of
+        :class:`~qrt_async.bulk.settings.FanOutOptions`.
+        """
+        options = FanOutOptions(**settings)
+        service = Service(
+            engine=self._engine,
+            jobs=self._jobs,
+            sessions=attrs.evolve(self._sessions, run_id=options.run) if options.run else self._sessions,
+            backends=self._backends,
+            transpile=self.transpile,
+            per_minute=self._quota.per_minute,
+            quota=self._quota,
+        )
+        return FanOut.of(service, pubs, backends, options, self._campaign(options))
+
+    def _campaign(self, options: FanOutOptions) -> Campaign | None:
+        if options.run is None:
+            return None
+        if self._journal is None:
+            raise UsageError("a run with a name needs a journal: Client(account, journal='jobs.sqlite')")
+        program: Program[Any] = SAMPLER if options.primitive == "sampler" else ESTIMATOR
+        return Campaign(options.run, self._journal, self._jobs, self._resumption(self._journal), program)
+
+    async def gather(
+        self,
+        pubs: Pubs,
+        *,
+        backends: Iterable[str],
+        return_exceptions: bool = False,
+        **settings: Unpack[FanOutSettings],
+    ) -> list[PubResult[Any] | BaseException]:
+        """
+        Run many PUBs as :meth:`fan_out` does, and return their results in their order.
+
+        With `return_exceptions` a PUB's error stands in the place of its result; without it the first error is raised,
+        and the jobs that are not over are treated as `on_error` says.
+        """
+        run = self.fan_out(pubs, backends=backends, **settings)
+        return await gathered(run, return_exceptions=return_exceptions)
+
+    def as_completed(self, jobs: Iterable[Job[T]]) -> AsyncGenerator[Job[T], None]:
+        """Return an iterator over jobs as they are over, however they end: ``async for job in …``."""
+        return as_completed(jobs)
+
+    def coalescing_sampler(
+        self,
+        backend: str,
+        *,
+        shots: int | None = None,
+        options: SamplerOptions | Mapping[str, Any] | None = None,
+        **settings: Unpack[CoalescingSettings],
+    ) -> Coalescer[SamplerPubLike, SamplerData]:
+        """
+        Return a sampler for many concurrent callers: ``async with … as sampler: result = await sampler.run(pub)``.
+
+        PUBs that arrive within a window go out as one job, and each caller gets its own result. `shots` and `options`
+        are as for :meth:`sampler`; `settings` are those of :class:`~qrt_async.bulk.settings.CoalescingOptions`.
+        """
+        chosen = CoalescingOptions(**settings)
+        packing = chosen.packing("sampler", shots=shots, options=options)
+        return Coalescer.of(self._engine, self._jobs, self._quota, backend, chosen, packing)
+
+    def coalescing_estimator(
+        self,
+        backend: str,
+        *,
+        precision: float | None = None,
+        options: EstimatorOptions | Mapping[str, Any] | None = None,
+        **settings: Unpack[CoalescingSettings],
+    ) -> Coalescer[EstimatorPubLike, EstimatorData]:
+        """Return an estimator for many concurrent callers; see :meth:`coalescing_sampler`."""
+        chosen = CoalescingOptions(**settings)
+        packing = chosen.packing("estimator", precision=precision, options=options)
+        return Coalescer.of(self._engine, self._jobs, self._quota, backend, chosen, packing)
 
     async def __aenter__(self) -> Self:
         return self

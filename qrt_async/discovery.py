@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import attrs
 
-from qrt_async.account import Account
+from qrt_async.account import Account, Preferences
 from qrt_async.errors import ApiError, InvalidAccount
 from qrt_async.models.usage import InstanceOffer
 from qrt_async.wire import discovery as wire
@@ -53,22 +53,25 @@ def _with_plan(found: wire.FoundInstance, plan: wire.Plan) -> InstanceOffer:
     return attrs.evolve(found.offer, plan=plan.name, pricing=plan.pricing)
 
 
+def _fits(offer: InstanceOffer, wanted: Preferences) -> bool:
+    if wanted.name is not None:
+        return offer.name == wanted.name
+    return (not wanted.region or offer.crn.split(":")[5:6] == [wanted.region]) and set(wanted.tags) <= set(offer.tags)
+
+
 def choose(account: Account, offers: Sequence[InstanceOffer]) -> InstanceOffer:
     """
-    Return the instance that the account's preferences put first.
+    Return the instance that the account's preferences name, or else put first.
 
-    Region and tags must fit; of those that do, the plan named first wins, then a free plan, then the name.
+    Without a name, region and tags must fit; of those that do, the plan named first wins, then a free plan, then the
+    first by its name.
 
     Raises:
         InvalidAccount: the key can use no such instance.
 
     """
     wanted = account.preferences
-    fitting = [
-        offer
-        for offer in offers
-        if (not wanted.region or offer.crn.split(":")[5:6] == [wanted.region]) and set(wanted.tags) <= set(offer.tags)
-    ]
+    fitting = [offer for offer in offers if _fits(offer, wanted)]
     if not fitting:
         have = ", ".join(offer.name or offer.crn for offer in offers) or "none"
         raise InvalidAccount(f"the key can use no instance that fits the account's preferences; it can use: {have}")

@@ -6,7 +6,7 @@ What can go wrong, as one tree.
     QrtError
     ├── UsageError (ValueError)            the call is wrong; nothing was sent
     │   ├── InvalidAccount
-    │   ├── InvalidPub
+    │   ├── InvalidPub · PubTooLarge (an InvalidPub)
     │   ├── InvalidOption
     │   ├── NoSuchRegister (AttributeError, KeyError)
     │   ├── MissingExtra
@@ -40,6 +40,8 @@ What can go wrong, as one tree.
     ├── NeverSubmitted                     a process ended before it had submitted this: submit it again
     ├── QuotaTimeout (TimeoutError)        no turn under the quota before the deadline; nothing was sent
     ├── SubmissionUncertain                nobody can tell whether a job was created; holds tag and candidates
+    ├── Overloaded                         so many callers wait already; `retry_after` says when to come again
+    ├── CoalescerClosed                    it was left before the caller had a result; `job_id` where there is a job
     ├── NoBackend                          no backend meets the conditions
     ├── TranspileError                     a circuit could not be transpiled
     ├── JobError                           the job itself ended badly: status, reason, code, solution
@@ -47,6 +49,7 @@ What can go wrong, as one tree.
     ├── UnknownJobStatus                   the service named a status that this version does not know
     ├── ResultNotAvailable                 the job is over, and the service has no result for it
     │   └── PrivateResultLost              it was on its way when the connection failed, and can be read once only
+    ├── BudgetExceeded                     a submission would go beyond a budget; it was not sent
     ├── WaitTimeout (TimeoutError)         the caller's own deadline passed; the job goes on
     ├── SessionUncertain                   nobody can tell whether a session was opened; holds candidates
     ├── JournalError                       the journal cannot be read or written; nothing more was sent
@@ -80,6 +83,14 @@ class InvalidAccount(UsageError):
 
 class InvalidPub(UsageError):
     """A PUB that no service would accept; the message says which one and where."""
+
+
+class PubTooLarge(InvalidPub):
+    """A PUB that breaks a limit of a job all by itself; `index` is its place among the PUBs."""
+
+    def __init__(self, index: int, why: str) -> None:
+        self.index = index
+        super().__init__(f"PUB {index}: {why}")
 
 
 class InvalidOption(UsageError):
@@ -338,6 +349,38 @@ class LoginError(QrtError):
     """The token service refused the credentials, or its reply cannot be read: check the key and the account's URLs."""
 
 
+class Overloaded(QrtError):
+    """
+    So many callers wait for a job already that another one was not taken; nothing was sent.
+
+    `waiting` is how many PUBs wait, `retry_after` about how many seconds it takes to submit them under the quota: a web
+    handler answers 503 with it as its ``Retry-After``.
+    """
+
+    def __init__(self, waiting: int, retry_after: float) -> None:
+        self.waiting = waiting
+        self.retry_after = retry_after
+        super().__init__(
+            f"{waiting} PUBs wait to be submitted, as many as may: try again in about {retry_after:.3g} s, or raise "
+            "max_waiting"
+        )
+
+
+class CoalescerClosed(QrtError):
+    """A coalescer was left before the caller had a result; `job_id` is None where there was no job."""
+
+    def __init__(self, job_id: str | None, *, cancelled: bool = False) -> None:
+        self.job_id = job_id
+        became = (
+            "the PUB was not submitted; ask again once there is a new one"
+            if job_id is None
+            else f"job {job_id} was cancelled"
+            if cancelled
+            else f"job {job_id} goes on: client.job({job_id!r}) has its result"
+        )
+        super().__init__(f"the coalescer was closed: {became}")
+
+
 class NoBackend(QrtError):
     """No backend of the instance meets the conditions; the message says what there is."""
 
@@ -492,6 +535,23 @@ class SessionUncertain(QrtError):
         super().__init__(
             f"it is unknown whether a session on {backend} was opened ({why}); {among}. End what is yours with "
             f"client.sessions.cancel(id); by itself it ends after {max_time} s at the latest"
+        )
+
+
+class BudgetExceeded(QrtError):
+    """
+    A submission might cost more than a budget has left, and was not sent.
+
+    All figures are quantum seconds: `wanted` is what it might cost, `remaining` what was left, `ceiling` the budget.
+    """
+
+    def __init__(self, *, wanted: float, remaining: float, ceiling: float) -> None:
+        self.wanted = wanted
+        self.remaining = remaining
+        self.ceiling = ceiling
+        super().__init__(
+            f"{wanted:g} quantum seconds are wanted, but {remaining:g} of the budget's {ceiling:g} remain: "
+            "raise the budget, or lower max_time or the work"
         )
 
 

@@ -17,6 +17,7 @@ from qrt_async.errors import (
     QrtError,
     UsageError,
 )
+from qrt_async.journal import Submission
 from qrt_async.listing import Listing
 from qrt_async.models.jobs import (
     CancelOutcome,
@@ -33,6 +34,7 @@ from qrt_async.options import CallOptions, OnCancel, SubmitOptions
 from qrt_async.regardless import regardless
 from qrt_async.retrieval import Retrieval
 from qrt_async.submission import Submissions, Ticket
+from qrt_async.watcher import End
 from qrt_async.wire import jobs as wire
 from qrt_async.wire import results
 from qrt_async.wire.paging import JobPager
@@ -74,6 +76,17 @@ class Jobs:
     def handle(self, job_id: str, program: Program[R], *, private: bool = False) -> Job[R]:
         """Return a handle on a job that exists; nothing is sent."""
         return Job(Ticket("", job_id), program, self._engine, self._retrieval, private=private)
+
+    def rejoin(self, submission: Submission, program: Program[R]) -> Job[R]:
+        """Return a handle on the job of a submission that the journal knows; nothing is sent."""
+        return Job(
+            Ticket(submission.tag, str(submission.job_id)),
+            program,
+            self._engine,
+            self._retrieval,
+            private=submission.private,
+            in_session=submission.session_id is not None,
+        )
 
     def job(self, job_id: str) -> Job[PrimitiveResult[Any]]:
         """Return a handle on a primitive's job that exists; nothing is sent."""
@@ -159,6 +172,7 @@ class Job(Generic[R]):
     private: bool = attrs.field(default=False, kw_only=True, on_setattr=attrs.setters.frozen)
     _in_session: bool = attrs.field(default=False, kw_only=True, alias="in_session")
     _on_cancel: OnCancel = attrs.field(default="detach", kw_only=True, alias="on_cancel")
+    _end: JobDetails | None = attrs.field(default=None, init=False)
     _result: R | None = attrs.field(default=None, init=False)
 
     def __repr__(self) -> str:
@@ -248,6 +262,21 @@ class Job(Generic[R]):
             async for details in seen:
                 yield details
 
+    def notify(self, tell: Callable[[End], None]) -> Callable[[], None]:
+        """
+        Have `tell` called once, when the job is over, with its details or with the error that :meth:`wait` would raise.
+
+        This costs no task for each job. The returned function ends the waiting.
+        """
+
+        def ended(how: End) -> None:
+            if not isinstance(how, QrtError):
+                self._end = how
+                self._ticket.has_ended()
+            tell(how)
+
+        return self._retrieval.notify(self._ticket, ended, in_session=self._in_session)
+
     async def wait(self, timeout: float | None = None) -> JobDetails:
         """
         Wait until the job is over, however it ends, and return its details.
@@ -260,13 +289,16 @@ class Job(Generic[R]):
                 pending.
 
         """
+        deadline = self._retrieval.deadline(timeout)
+        if self._end is not None:
+            return self._end
         try:
-            deadline = self._retrieval.deadline(timeout)
-            return await self._retrieval.wait(self._ticket, deadline, in_session=self._in_session)
+            self._end = await self._retrieval.wait(self._ticket, deadline, in_session=self._in_session)
         except asyncio.CancelledError:
             if self._on_cancel == "cancel":
                 await regardless(self._give_up())
             raise
+        return self._end
 
     async def result(self, timeout: float | None = None) -> R:
         """

@@ -42,12 +42,23 @@ LEGACY_HOSTS = Hosts(
 )
 
 
-def ibm_quantum_hosts(crn: str) -> Hosts:
+@attrs.frozen
+class Cloud:
+    """Which IBM Cloud an account belongs to: its domain, and whether it is reached over its private network."""
+
+    domain: str = "cloud.ibm.com"
+    private: bool = False
+
+
+PUBLIC_CLOUD = Cloud()
+
+
+def ibm_quantum_hosts(crn: str, cloud: Cloud = PUBLIC_CLOUD) -> Hosts:
     """
     Return the hosts that serve the instance of that CRN.
 
-    The sixth field of a CRN is the region; ``us-east`` has no prefix of its own. The third tells IBM's staging
-    from its production, which have token services of their own.
+    The sixth field of a CRN is the region; ``us-east`` has no prefix of its own on the public network. The third tells
+    IBM's staging from its production, which have token services of their own.
 
     Raises:
         InvalidAccount: the text is no CRN of a quantum instance.
@@ -59,17 +70,20 @@ def ibm_quantum_hosts(crn: str) -> Hosts:
             "an instance of the IBM Quantum platform is a CRN, "
             f"'crn:v1:bluemix:public:quantum-computing:us-east:a/…:…::', not {crn!r}"
         )
-    region = "" if fields[5] == "us-east" else f"{fields[5]}."
+    region = f"private.{fields[5]}." if cloud.private else "" if fields[5] == "us-east" else f"{fields[5]}."
     staging = "test." if fields[2] == "staging" else ""
+    domain = f"{staging}cloud.ibm.com" if cloud.domain == PUBLIC_CLOUD.domain else cloud.domain
     return Hosts(
-        api=f"https://{region}quantum.cloud.ibm.com/api/v1",
-        auth=f"https://iam.{staging}cloud.ibm.com",
-        search=f"https://api.global-search-tagging.{staging}cloud.ibm.com",
-        catalog=f"https://globalcatalog.{staging}cloud.ibm.com",
+        api=f"https://{region}quantum.{cloud.domain}/api/v1",
+        auth=f"https://{'private.' if cloud.private else ''}iam.{staging}cloud.ibm.com",
+        search=f"https://api.global-search-tagging.{domain}",
+        catalog=f"https://globalcatalog.{domain}",
     )
 
 
-IBM_QUANTUM_HOSTS = ibm_quantum_hosts("crn:v1:bluemix:public:quantum-computing:us-east:::")
+def unplaced_hosts(cloud: Cloud = PUBLIC_CLOUD) -> Hosts:
+    """Return the hosts for an account whose instance is still to be found."""
+    return ibm_quantum_hosts("crn:v1:bluemix:public:quantum-computing:us-east:::", cloud)
 
 
 def login(platform: Platform, secret: Secret) -> Call[Token]:

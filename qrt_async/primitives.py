@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from qrt_async import pubs as pub_rules
 from qrt_async.errors import InvalidOption, UsageError
@@ -20,6 +20,7 @@ R = TypeVar("R")
 P = TypeVar("P", bound=PrimitiveOptions)
 
 _LONGEST = 10_800
+_FEW = 4
 
 
 async def sampler_job(
@@ -42,9 +43,9 @@ async def sampler_job(
 
     def ready() -> dict[str, Any]:
         checked = pub_rules.sampler_pubs(pubs, backend=_name(backend), shots=shots)
-        return wire.sampler_params(checked, _options(SamplerOptions, options, platform))
+        return wire.sampler_params(checked, checked_options(SamplerOptions, options, platform))
 
-    params = await asyncio.to_thread(ready)
+    params = await _made(ready, pubs)
     return _job(wire.SAMPLER, backend, params, tags, private, max_time, session_id)
 
 
@@ -64,13 +65,24 @@ async def estimator_job(
 
     def ready() -> dict[str, Any]:
         checked = pub_rules.estimator_pubs(pubs, backend=_name(backend), precision=precision)
-        return wire.estimator_params(checked, _options(EstimatorOptions, options, platform))
+        return wire.estimator_params(checked, checked_options(EstimatorOptions, options, platform))
 
-    params = await asyncio.to_thread(ready)
+    params = await _made(ready, pubs)
     return _job(wire.ESTIMATOR, backend, params, tags, private, max_time, session_id)
 
 
-def _options(kind: type[P], options: P | Mapping[str, Any] | None, platform: Platform) -> P | Mapping[str, Any] | None:
+async def _made(ready: Callable[[], dict[str, Any]], pubs: object) -> dict[str, Any]:
+    """Return a job's params: made in a thread unless the PUBs are so few and small that the way there takes longer."""
+    if isinstance(pubs, list | tuple):
+        values = cast(Sequence[object], pubs)
+        if len(values) <= _FEW and not any(map(pub_rules.is_large, values)):
+            return ready()
+    return await asyncio.to_thread(ready)
+
+
+def checked_options(
+    kind: type[P], options: P | Mapping[str, Any] | None, platform: Platform
+) -> P | Mapping[str, Any] | None:
     """
     Return checked options.
 

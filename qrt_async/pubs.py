@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
 import attrs
@@ -15,6 +16,9 @@ from qrt_async.models.typed import Npy, Qpy
 from qrt_async.wire import observables
 
 P = TypeVar("P", SamplerPub, EstimatorPub)
+
+_LARGE = 65_536
+_MANY = 4_096
 
 if TYPE_CHECKING:
     from qiskit.circuit import QuantumCircuit
@@ -62,6 +66,102 @@ def estimator_pubs(
         _checked_estimator(attrs.evolve(pub, precision=default) if pub.precision is None else pub, backend, i)
         for i, pub in enumerate(made)
     )
+
+
+def sampler_pub(value: object, index: int, *, backend: str | None, shots: int | None = None) -> SamplerPub:
+    """
+    Return PUB `index` of many, checked like those of :func:`sampler_pubs`.
+
+    With `backend` None the circuit is one that is still to be transpiled, and stays as it is.
+    """
+    pub = _sampler_pub(value, index)
+    if pub.shots is None:
+        pub = attrs.evolve(pub, shots=_shots(shots, "shots"))
+    if backend is not None:
+        return _checked_sampler(pub, backend, index)
+    place = f"PUB {index}"
+    parameters = _parameters(_by_name(pub), _untranspiled(pub.circuit, place), place)
+    return SamplerPub(pub.circuit, parameters, _shots(pub.shots, f"{place}: shots"))
+
+
+def estimator_pub(value: object, index: int, *, backend: str | None, precision: float | None = None) -> EstimatorPub:
+    """
+    Return PUB `index` of many, checked like those of :func:`estimator_pubs`.
+
+    With `backend` None the circuit is one that is still to be transpiled, and stays as it is.
+    """
+    pub = _estimator_pub(value, index)
+    if pub.precision is None:
+        pub = attrs.evolve(pub, precision=_precision(precision, "precision"))
+    if backend is not None:
+        return _checked_estimator(pub, backend, index)
+    place = f"PUB {index}"
+    at = f"{place}: observables"
+    found, _ = observables.checked(_plain_observables(pub.observables, at), at)
+    parameters = _parameters(_by_name(pub), _untranspiled(pub.circuit, place), place)
+    return EstimatorPub(pub.circuit, found, parameters, _precision(pub.precision, f"{place}: precision"))
+
+
+def circuit_of(value: object) -> object:
+    """Return the circuit of a PUB as one may write it, whatever the rest of it is worth."""
+    if isinstance(value, SamplerPub | EstimatorPub):
+        return value.circuit
+    if isinstance(value, Sequence) and not isinstance(value, str) and value:
+        return cast(Sequence[object], value)[0]
+    return value
+
+
+def is_quantum_circuit(value: object) -> bool:
+    """Tell whether a value is a circuit of Qiskit's, which is not imported to find out."""
+    return _is_circuit(value)
+
+
+def is_large(value: object) -> bool:
+    """Tell whether a PUB is so large that checking it would keep the event loop waiting."""
+    circuit = circuit_of(value)
+    if is_quantum_circuit(circuit):
+        return True
+    text = circuit.text if isinstance(circuit, IsaCircuit) else circuit
+    if isinstance(text, str) and len(text) > _LARGE:
+        return True
+    return any(_entries(part) > _MANY for part in _others(value))
+
+
+def _others(value: object) -> list[object]:
+    if isinstance(value, SamplerPub):
+        return [value.parameters]
+    if isinstance(value, EstimatorPub):
+        return [value.parameters, value.observables]
+    return list(cast(Sequence[object], value))[1:] if isinstance(value, list | tuple) else []
+
+
+def _entries(part: object) -> int:
+    if isinstance(part, dict):
+        return sum(_entries(item) for item in cast(dict[object, object], part).values())
+    size = getattr(part, "size", None)
+    if isinstance(size, int):
+        return size
+    if isinstance(part, list | tuple):
+        items = cast(Sequence[object], part)
+        return len(items) * max(1, _entries(items[0])) if items else 0
+    return 1
+
+
+def _untranspiled(circuit: object, place: str) -> object:
+    if _is_circuit(circuit) or (isinstance(circuit, str) and circuit.strip()):
+        return circuit
+    raise InvalidPub(
+        f"{place}: a circuit to be transpiled is OpenQASM text or a QuantumCircuit, not {type(circuit).__name__}"
+    )
+
+
+def _by_name(pub: SamplerPub | EstimatorPub) -> object:
+    """Return the parameters of a circuit that is to be transpiled, those of Qiskit's own by their names."""
+    if not _is_circuit(pub.circuit) or not isinstance(pub.parameters, Mapping):
+        return pub.parameters
+    from qrt_async import qiskit_bridge
+
+    return qiskit_bridge.named(pub.parameters)
 
 
 def _several(pubs: object) -> list[object]:
@@ -133,11 +233,19 @@ def _checked_estimator(pub: EstimatorPub, backend: str, index: int) -> Estimator
 
 def _is_qiskits(value: object) -> bool:
     """Return whether a value is of a class of Qiskit's, which is not imported to find out."""
-    return any(kind.__module__.partition(".")[0] == "qiskit" for kind in type(value).__mro__)
+    return _origins(cast("Hashable", type(value)))[0]
 
 
 def _is_circuit(value: object) -> bool:
-    return _is_qiskits(value) and any(kind.__name__ == "QuantumCircuit" for kind in type(value).__mro__)
+    return _origins(cast("Hashable", type(value)))[1]
+
+
+@functools.lru_cache(maxsize=256)
+def _origins(kind: Hashable) -> tuple[bool, bool]:
+    """Return whether a class is Qiskit's, and whether it is a circuit of Qiskit's."""
+    line = cast(type, kind).__mro__
+    qiskits = any(base.__module__.partition(".")[0] == "qiskit" for base in line)
+    return qiskits, qiskits and any(base.__name__ == "QuantumCircuit" for base in line)
 
 
 def _plain_observables(value: object, place: str) -> object:
@@ -221,7 +329,7 @@ def _parameters(value: object, circuit: object, place: str) -> ParameterValues:
 
 def _numbers(value: object, place: str) -> Numbers:
     """Return a number, or nested tuples of numbers that form a regular array."""
-    listed: object = cast(Any, value).tolist() if hasattr(value, "tolist") else value
+    listed = _listed(value)
     if isinstance(listed, Sequence) and not isinstance(listed, str | bytes | bytearray):
         items = tuple(_numbers(item, f"{place}[{i}]") for i, item in enumerate(cast(Sequence[object], listed)))
         if len({_shape(item) for item in items}) > 1:
@@ -231,6 +339,14 @@ def _numbers(value: object, place: str) -> Numbers:
     if number is None:
         raise InvalidPub(f"{place}: expected finite numbers, not {value!r}")
     return number
+
+
+def _listed(value: object) -> object:
+    """Return an array as lists, row by row: as one step a large one would hold Python's lock."""
+    if not hasattr(value, "tolist"):
+        return value
+    array = cast(Any, value)
+    return list(array) if getattr(array, "ndim", 0) > 1 else array.tolist()
 
 
 def _shape(value: Numbers) -> tuple[int, ...]:

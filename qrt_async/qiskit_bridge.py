@@ -172,6 +172,21 @@ def bindings(value: BindingsArray) -> dict[str, Any]:
     return {name: array[..., i] for names, array in value.data.items() for i, name in enumerate(names)}
 
 
+def spelled(circuit: QuantumCircuit) -> str:
+    """Return a circuit as a text that is the same in every process, unlike QPY with its random names."""
+    return str(qasm3.dumps(circuit))
+
+
+def named(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return values that are given by parameters, vectors of them or names, by name."""
+    from qiskit.primitives.containers import BindingsArray
+
+    try:
+        return bindings(BindingsArray.coerce(cast(Any, values)))
+    except (TypeError, ValueError) as error:
+        raise InvalidPub(f"parameters: {error}") from error
+
+
 def primitive_result(result: PrimitiveResult[Any]) -> Any:
     """Return a result as Qiskit's own class."""
     pubs = [_pub_result(pub) for pub in result]

@@ -85,7 +85,7 @@ class Quota:
         """
         began = self._clock.monotonic()
         notice = _Notice(self._clock, on_wait)
-        notice.tell(self._outlook(self._waiting))
+        notice.tell(self.outlook())
         self._waiting += 1
         try:
             async with self._turn:
@@ -179,8 +179,13 @@ class Quota:
         oldest = self._finished[0] if self._finished else now
         return max(1.0, oldest + _MINUTE - now)
 
-    def _outlook(self, ahead: int) -> float:
-        """Return the seconds that one will wait who has so many before them, if what is under way ended now."""
+    def outlook(self, ahead: int = 0) -> float:
+        """
+        Return the seconds that one will wait who comes now, if what is under way ended now.
+
+        Before them are all who wait here already, and no fewer than `ahead`.
+        """
+        ahead = max(ahead, self._waiting)
         now, most = self._clock.monotonic(), self.believed
         held = max(0.0, self._not_before - now)
         self._until_free()

@@ -84,6 +84,16 @@ class Resumption:
             with suppress(SessionNotEnded):  # the hooks are told, and it stays in the journal
                 await self._sessions.end(entry.session_id, "drain", timeout=self._engine.timeouts.closing)
 
+    async def found(self, submission: Submission) -> Submission | None:
+        """Return a submission with its job, None where it was only meant and no job of its tag exists."""
+        if submission.job_id is not None:
+            return submission
+        job_id = await self._submissions.find(submission.tag)
+        if job_id is None:
+            await self._journal.refused(submission.tag, "its process ended before it was submitted")
+            return None
+        return attrs.evolve(submission, job_id=job_id, state=SubmissionState.SUBMITTED)
+
     async def _jobs_of(self, run_id: str) -> AsyncGenerator[Resumed]:
         waiting = [
             submission
@@ -110,18 +120,17 @@ class Resumption:
         details: JobDetails | None = None
         try:
             async with turns:
-                job_id = submission.job_id or await self._submissions.find(submission.tag)
-            if job_id is None:
-                await self._journal.refused(submission.tag, "its process ended before it was submitted")
+                found = await self.found(submission)
+            if found is None or (job_id := found.job_id) is None:
                 raise NeverSubmitted(submission.tag, submission.key)
             about = attrs.evolve(about, job_id=job_id)
             ticket = Ticket(submission.tag, job_id)
             deadline = self._retrieval.deadline(None)
             details = await self._retrieval.wait(ticket, deadline, in_session=submission.session_id is not None)
-            found = await self._fetch(submission, details, deadline, turns)
+            result = await self._fetch(submission, details, deadline, turns)
         except QrtError as error:
             return None, None, attrs.evolve(about, error=error)
-        return ticket, details, attrs.evolve(about, result=found)
+        return ticket, details, attrs.evolve(about, result=result)
 
     async def _fetch(
         self, submission: Submission, details: JobDetails, deadline: Deadline, turns: asyncio.Semaphore

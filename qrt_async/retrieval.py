@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -27,7 +28,7 @@ from qrt_async.journal import Journal
 from qrt_async.models.jobs import JobDetails, JobStatus, Program
 from qrt_async.options import PollPolicy
 from qrt_async.submission import Submissions, Ticket
-from qrt_async.watcher import End, Waiter, Watcher
+from qrt_async.watcher import End, Watcher
 from qrt_async.wire import decisions
 from qrt_async.wire import jobs as wire
 
@@ -82,9 +83,30 @@ class Retrieval:
         """Yield the job's details with each change of status that is seen."""
         return self._watcher.events(ticket.job_id, ours=bool(ticket.tag), in_session=in_session)
 
-    def notify(self, ticket: Ticket, tell: Callable[[End], None], deadline: Deadline, *, in_session: bool) -> Waiter:
-        """Have `tell` called once with the end of the job, or with the error of waiting for it."""
-        return self._watcher.notify(ticket.job_id, tell, deadline, ours=bool(ticket.tag), in_session=in_session)
+    def notify(self, ticket: Ticket, tell: Callable[[End], None], *, in_session: bool) -> Callable[[], None]:
+        """Have `tell` called once with the end of the job, or with the error of waiting for it; return how to leave."""
+        if ticket.doubtful:
+            return self._notify_by_task(ticket, tell, in_session=in_session)
+        waiter = self._watcher.notify(
+            ticket.job_id, tell, self.deadline(None), ours=bool(ticket.tag), in_session=in_session
+        )
+        return partial(self._watcher.leave, ticket.job_id, waiter)
+
+    def _notify_by_task(self, ticket: Ticket, tell: Callable[[End], None], *, in_session: bool) -> Callable[[], None]:
+        """Wait for the better of two jobs, if there should be two."""
+
+        async def wait() -> None:
+            try:
+                tell(await self.wait(ticket, self.deadline(None), in_session=in_session))
+            except QrtError as error:
+                tell(error)
+
+        task = asyncio.create_task(wait())
+
+        def leave() -> None:
+            task.cancel()
+
+        return leave
 
     async def _wait_or_rival(self, ticket: Ticket, deadline: Deadline, *, in_session: bool) -> JobDetails | None:
         """Wait until the job is over, or (None) until a second job with its tag is seen."""

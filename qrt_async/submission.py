@@ -123,7 +123,8 @@ class Submissions:
         if on_cancel not in {"detach", "cancel"}:
             raise UsageError(f"on_cancel is 'detach' or 'cancel', not {on_cancel!r}")
         check_call(timeout, max_retries)
-        digest = await asyncio.to_thread(_digest, request)
+        size = json_pieces.weight(request.params)
+        digest = await in_thread(lambda: _digest(request), size=size)
         tag = self._tag(key)
         intent = Intent(
             tag=tag,
@@ -143,6 +144,7 @@ class Submissions:
             self._engine.clock.monotonic(),
             Deadline.after(self._engine.clock, math.inf if timeout is None else timeout),
             self._engine.retry.max_retries if max_retries is None else max_retries,
+            size,
         )
         work = self._once(attempt) if key is None else self._by_key(key, attempt)
         return await (work if on_cancel == "detach" else self._or_cancel(work, attempt))
@@ -239,7 +241,7 @@ class Submissions:
         attempt.sent = False
         call = await in_thread(
             lambda: wire.create(self._engine.account.dialect, attempt.request),
-            size=json_pieces.weight(attempt.request.params),
+            size=attempt.size,
         )
         async with self._quota.submission(on_wait=on_wait):
             attempt.sent = True
@@ -444,13 +446,14 @@ class Submissions:
 
 @attrs.define(eq=False)
 class _Attempt:
-    """A submission under way: `sent` while a request is, `doubtful` once one may have created a job."""
+    """A submission under way, about `size` bytes: `sent` while a request is, `doubtful` once one may have made a job."""
 
     request: JobRequest[Any]
     intent: Intent
     began: float
     deadline: Deadline
     max_retries: int
+    size: int
     sent: bool = False
     doubtful: bool = False
 

@@ -279,6 +279,9 @@ class Watcher:
         except QrtError as error:
             self._suffer([entry], error)
         else:
+            if details.id != entry.job_id:
+                self._fail(entry, ProtocolError(f"the service answered with job {details.id!r}", operation="jobs.get"))
+                return
             if not details.status.known and not await self._is_pending(entry, details):
                 self._fail(entry, UnknownJobStatus(entry.job_id, details.status))
                 return

@@ -12,6 +12,6 @@ def main() -> None:
     if missing:
         sys.stderr.write(f"qrt needs {' and '.join(missing)}: pip install 'qrt-async[cli]'\n")
         raise SystemExit(2)
-    from qrt_async.cli.app import app
+    from qrt_async.cli.app import run_app
 
-    app()
+    raise SystemExit(run_app(sys.argv[1:]))

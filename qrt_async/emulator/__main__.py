@@ -145,8 +145,8 @@ def _settings(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> Se
         chosen.state,
         chosen.known_500s,
         ClockKind(chosen.clock),
-        _by_backend(chosen.queue_seconds, backends),
-        _by_backend(chosen.run_seconds, backends),
+        _by_backend(parser, chosen.queue_seconds, backends),
+        _by_backend(parser, chosen.run_seconds, backends),
         chosen.token_lifetime,
         chosen.quota,
         chosen.pending_jobs,
@@ -155,9 +155,13 @@ def _settings(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> Se
     )
 
 
-def _by_backend(chosen: list[tuple[str, float]], backends: tuple[str, ...]) -> dict[str, float]:
+def _by_backend(
+    parser: argparse.ArgumentParser, chosen: list[tuple[str, float]], backends: tuple[str, ...]
+) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, seconds in chosen:
+        if name and name not in backends:
+            parser.error(f"a time for {name!r}, which is not one of the backends {', '.join(backends)}")
         found.update(dict.fromkeys([name] if name else backends, seconds))
     return found
 

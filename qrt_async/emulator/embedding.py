@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from qrt_async.emulator.clock import Clock
+    from qrt_async.emulator.serving import Served
     from qrt_async.emulator.world import World
 
 _START_SECONDS = 30.0
@@ -117,9 +119,8 @@ class Emulator(Controls):
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(require)
         if self._in_process:
-            from qrt_async.emulator.serving import serve
-
-            served = await self._open.enter_async_context(serve(self._settings))
+            serving = await asyncio.to_thread(import_module, "qrt_async.emulator.serving")  # reads files
+            served: Served = await self._open.enter_async_context(serving.serve(self._settings))
             self._url, self._world = served.url, served.world
         else:
             self._url = await self._open.enter_async_context(_child(self._settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,16 @@ class ClockKind(StrEnum):
     REAL = "real"
     VIRTUAL = "virtual"
     AUTO = "auto"
+
+
+def _times_by_backend(
+    settings: Settings, field: attrs.Attribute[Mapping[str, float]], value: Mapping[str, float]
+) -> None:
+    for name, seconds in value.items():
+        if name not in settings.backends:
+            raise ValueError(f"{field.name}: {name!r} is not one of the backends {', '.join(settings.backends)}")
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"{field.name} must be numbers of seconds, not {seconds}")
 
 
 @attrs.frozen
@@ -50,8 +61,8 @@ class Settings:
     state: Path | None = None
     known_500s: bool = False
     clock: ClockKind = ClockKind.REAL
-    queue_seconds: Mapping[str, float] = attrs.field(factory=dict[str, float])
-    run_seconds: Mapping[str, float] = attrs.field(factory=dict[str, float])
+    queue_seconds: Mapping[str, float] = attrs.field(factory=dict[str, float], validator=_times_by_backend)
+    run_seconds: Mapping[str, float] = attrs.field(factory=dict[str, float], validator=_times_by_backend)
     token_lifetime: float | None = attrs.field(default=None, validator=optional(gt(0)))
     quota: int | None = attrs.field(default=None, validator=optional(ge(1)))
     pending_jobs: int | None = attrs.field(default=None, validator=optional(ge(0)))

@@ -55,11 +55,15 @@ def begin(ledger: Ledger, job_id: str) -> None:
 
 
 def append(ledger: Ledger, job_id: str, number: int, data: bytes, *, whole: bool) -> None:
-    """Write a block; the first one replaces what an earlier reading left."""
+    """Write a block; the first one replaces what an earlier reading left, and none follows one that was not written."""
     run = ledger.transaction.execute
     if number == 0:
         begin(ledger, job_id)
         run("DELETE FROM chunks WHERE job_id = ?", (job_id,))
+    elif not run("SELECT 1 FROM chunks WHERE job_id = ? AND number = ?", (job_id, number - 1)):
+        raise JournalError(
+            f"a part of the result of job {job_id} could not be written: what there is of it is not whole"
+        )
     run("INSERT INTO chunks (job_id, number, data) VALUES (?, ?, ?)", (job_id, number, data))
     run(
         "INSERT INTO spools (job_id, whole) VALUES (?, ?) ON CONFLICT (job_id) DO UPDATE SET whole = excluded.whole",

@@ -25,6 +25,8 @@ MOST = 2**30
 
 _LARGEST_QPY = 2**26
 _LONGEST_HEADER = 4096
+_BASE64_STEP = 3 * 2**16
+"""Whole groups of three bytes, so that the texts join; one step for all would hold Python's lock."""
 _NUMBERS = re.compile(r"[<>|=]?[biufc][0-9]{1,2}")
 _HEADERS = {b"\x93NUMPY\x01\x00": "<H", b"\x93NUMPY\x02\x00": "<I"}
 _TENSORS = {
@@ -187,7 +189,9 @@ def is_tensor(value: dict[str, Any]) -> bool:
 
 def packed(data: bytes) -> str:
     """Return bytes as the wire holds them: compressed, in base64."""
-    return binascii.b2a_base64(zlib.compress(data), newline=False).decode("ascii")
+    small = zlib.compress(data)
+    slices = (small[start : start + _BASE64_STEP] for start in range(0, len(small), _BASE64_STEP))
+    return b"".join(binascii.b2a_base64(one, newline=False) for one in slices).decode("ascii")
 
 
 def npy_of(array: NDArray[Any]) -> bytes:
@@ -197,3 +201,11 @@ def npy_of(array: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
     return file.getvalue()
+
+
+def npy_shape(data: bytes) -> tuple[int, ...]:
+    """Return the shape of an array in NumPy's file format."""
+    form = _HEADERS[data[:8]]
+    offset = 8 + struct.calcsize(form)
+    length = offset + cast(int, struct.unpack_from(form, data, 8)[0])
+    return _header(data[offset:length].decode("latin-1"), length).shape

@@ -42,24 +42,23 @@ def pack(data: bytes, opens: NDArray[np.intp], closes: NDArray[np.intp]) -> NDAr
     most = int(digits.max())
     if int(digits.min()) < 1 or most > _MOST_DIGITS or len(opens) * most > 2 * _LARGEST_GROWTH * len(data):
         return None
-    words = np.ndarray((len(data) - 1,), "<u2", data, 0, (1,))
-    if (words[opens + 1] != _PREFIX).any():
+    heads = np.ndarray((len(data) - 3,), "<u4", data, 0, (1,))[opens + 1]
+    if ((heads & 0xFFFF) != _PREFIX).any():
         return None
     if most <= 2:
-        return _narrow(words[opens + 3])
-    heads = np.frombuffer(data, dtype=np.uint8)[opens + 3]
-    if ((heads == ord("0")) & (digits > 1)).any():
+        return _narrow((heads >> 16).astype(np.uint32))
+    if ((((heads >> 16) & 0xFF) == ord("0")) & (digits > 1)).any():
         return None
     if len(opens) * most <= 4 * len(data):
         return _wide(data, closes, digits, most)
     return _mixed(data, closes, digits, most)
 
 
-def _narrow(heads: NDArray[np.uint16]) -> NDArray[np.uint8] | None:
+def _narrow(heads: NDArray[np.uint32]) -> NDArray[np.uint8] | None:
     """Return shots of one or two digits, given as words: a digit and the closing quote, or two digits."""
     import numpy as np
 
-    values = _two_digits()[heads]
+    values = _two_digits().take(heads)
     return None if (values > 255).any() else values.astype(np.uint8).reshape(-1, 1)
 
 

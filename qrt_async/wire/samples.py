@@ -61,7 +61,7 @@ class SampleArray:
         end, after = self.end(text)
         body = text if end is None else text[:end]
         quotes = np.flatnonzero(np.frombuffer(body, dtype=np.uint8) == ord('"'))
-        opens, closes = quotes[: len(quotes) & ~1 : 2], quotes[1::2]
+        opens, closes = np.ascontiguousarray(quotes[: len(quotes) & ~1 : 2]), np.ascontiguousarray(quotes[1::2])
         used = int(closes[-1]) + 1 if len(closes) else 0
         if end is None and len(text) - used > _LONGEST_REST:
             raise NotPlain
@@ -100,8 +100,10 @@ class SampleArray:
             if opens[0]:
                 raise NotPlain
             begins, opens = begins[1:], opens[1:]
-        left, found = np.arange(len(begins)), np.zeros(len(begins), dtype=np.uint8)
         lengths = opens - begins
+        if len(begins) and _are_commas(body, begins, lengths):
+            return 0
+        left, found = np.arange(len(begins)), np.zeros(len(begins), dtype=np.uint8)
         while len(left):
             gap = body[begins[0] : begins[0] + lengths[0]]
             level = self._level(gap)
@@ -177,6 +179,13 @@ class SampleArray:
                 yield "".join(pieces).encode()
         if self.complete:
             yield b"]" * self.depth
+
+
+def _are_commas(body: bytes, begins: NDArray[np.intp], lengths: NDArray[np.intp]) -> bool:
+    """Return whether every gap is a comma and nothing else, as in almost every piece."""
+    import numpy as np
+
+    return bool((lengths == 1).all()) and bool((np.frombuffer(body, dtype=np.uint8)[begins] == ord(",")).all())
 
 
 def _shot(row: NDArray[np.uint8], level: int) -> str:

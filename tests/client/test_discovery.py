@@ -77,6 +77,7 @@ async def test_an_account_with_an_instance_asks_nobody(service: Service, tmp_pat
         ({"tags": ["team"]}, EU),
         ({"plans_preference": ["premium"], "region": "us-east"}, US),
         ({"plans_preference": ["open"], "region": "us-east"}, US),
+        ({"instance": "paid", "plans_preference": ["open"], "region": "eu-de"}, PAID),
     ],
 )
 async def test_a_missing_instance_is_found_once_and_named(

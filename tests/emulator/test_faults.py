@@ -530,6 +530,14 @@ async def test_queue_and_run_times(snapshots: dict[str, Device]) -> None:
     assert usage["qpu_charge_time_seconds"] == 31
 
 
+@pytest.mark.parametrize("times", [{"ibm_nowhere": 3.0}, {"ibm_fez": -1.0}])
+@pytest.mark.parametrize("name", ["queue_seconds", "run_seconds"])
+def test_times_that_make_no_sense(name: str, times: dict[str, float]) -> None:
+    """Times of a backend that is not on offer, and negative ones, are refused before anything starts."""
+    with pytest.raises(ValueError, match=name):
+        Emulator(backends=["ibm_fez"], **{name: times})  # type: ignore[arg-type]
+
+
 async def test_faults_of_an_emulator_in_its_own_process() -> None:
     """An emulator in its own process misbehaves as told, with its options as its own."""
     async with Emulator(backends=["ibm_hanoi"], workers=1, quota=1, token_lifetime=9) as emulator:

@@ -135,6 +135,13 @@ def test_killed_server_leaves_no_worker(emulator: subprocess.Popen[str]) -> None
         (["--backends="], "--backends"),
         (["--api-key="], "--api-key"),
         (["--host=0.0.0.0"], "--host"),
+        (["--clock=sundial"], "--clock"),
+        (["--queue-seconds=soon"], "--queue-seconds"),
+        (["--queue-seconds=-1"], "--queue-seconds"),
+        (["--run-seconds=ibm_nowhere=3"], "ibm_nowhere"),
+        (["--token-lifetime=0"], "--token-lifetime"),
+        (["--quota=0"], "--quota"),
+        (["--pending-jobs=x"], "--pending-jobs"),
         (["positional"], "positional"),
     ],
 )

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import attrs
@@ -247,6 +248,21 @@ async def test_late_work_comes_in_virtual_time(snapshots: dict[str, Device]) -> 
             counts.append((await caller.call("GET", "/jobs"))["count"])
 
         assert counts == [0, 1]
+
+
+async def test_a_request_that_never_arrives_does_not_stop_time(snapshots: dict[str, Device]) -> None:
+    """Time passes for a client that waits for a reply to a request whose body got lost on the way."""
+    async with playing(snapshots, Settings(), automatic=True) as caller:
+        url = urlsplit(caller.controls.url)
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        writer.write(b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        reply = asyncio.create_task(reader.read())
+
+        await caller.clock.sleep(3600)
+
+        assert not reply.done()
+        writer.close()
+        await reply
 
 
 async def test_the_real_clock_cannot_be_moved(bench: Bench) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from qrt_async import Intent, Journal
@@ -24,18 +26,34 @@ def intent(tag, **more):
 """
 
 
-def child(script: str, path: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start a process of its own that runs `script`, in which a few names are at hand; it speaks with `say`."""
+@contextlib.contextmanager
+def child(script: str, path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `script` in a process of its own, in which a few names are at hand; it speaks with `say`."""
     command = [sys.executable, "-W", "error", "-c", _PRELUDE + script, str(path), *arguments]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=0)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=0) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def heard(script: str, path: Path, *arguments: str) -> list[str]:
     """Return the lines that a process said, which must have ended well."""
     with child(script, path, *arguments) as process:
         said, _ = process.communicate(timeout=30)
-    assert process.returncode == 0
+        assert process.returncode == 0
     return said.splitlines()
+
+
+@attrs.define
+class Wall:
+    """A wall clock that is set by hand."""
+
+    now: float = 1_000_000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
 
 
 def intent(tag: str, *, run_id: str = "run", digest: str = "d", key: str | None = None, tenant: str = "") -> Intent:

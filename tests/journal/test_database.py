@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sqlite3
@@ -16,6 +17,8 @@ from random import Random
 import pytest
 
 from qrt_async import Journal, JournalError, KeyMismatch
+from qrt_async.journal.database import Transaction
+from qrt_async.journal.sqlite import SqliteDatabase
 from tests.journal.conftest import child, heard, intent
 
 
@@ -54,6 +57,24 @@ async def test_one_that_fails_undoes_no_other(journal: Journal) -> None:
 
     assert [isinstance(outcome, KeyMismatch) for outcome in outcomes] == [False, True, False]
     assert [one.tag for one in await journal.submissions("run")] == ["first", "good-1", "good-2"]
+
+
+async def test_what_raises_undoes_what_it_wrote(path: Path) -> None:
+    """Work that wrote and then failed leaves nothing, while what shared its transaction stays."""
+    database = SqliteDatabase(path, ("CREATE TABLE words (word text)",))
+
+    def write(word: str, divisor: int, transaction: Transaction) -> float:
+        transaction.execute("INSERT INTO words (word) VALUES (?)", (word,))
+        return 1 / divisor
+
+    words = {"one": 1, "two": 0, "three": 1}
+    calls = [database.run(functools.partial(write, word, divisor)) for word, divisor in words.items()]
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    rows = await database.run(lambda transaction: transaction.execute("SELECT word FROM words"), writes=False)
+    await database.aclose()
+
+    assert [isinstance(outcome, ZeroDivisionError) for outcome in outcomes] == [False, True, False]
+    assert rows == [("one",), ("three",)]
 
 
 async def test_writers_that_leave_disturb_nobody(journal: Journal) -> None:
@@ -181,21 +202,28 @@ def test_kill_9_loses_nothing_that_was_awaited(path: Path, seed: int) -> None:
 _SHARER = """
 async def main():
     async with Journal(path) as journal:
-        calls = [intent(f"{arguments[0]}-{i}", run_id=arguments[0], key=f"key-{i}") for i in range(100)]
-        for standing in await asyncio.gather(*map(journal.intend, calls)):
-            if not standing.repeated:
-                say(standing.key)
+        say("ready")
+        sys.stdin.readline()
+        for start in range(0, 400, 2):
+            calls = [intent(f"{arguments[0]}-{i}", run_id=arguments[0], key=f"key-{i}") for i in (start, start + 1)]
+            for standing in await asyncio.gather(*map(journal.intend, calls)):
+                if not standing.repeated:
+                    say(standing.key)
 asyncio.run(main())
 """
 
 
 def test_two_processes_share_a_file(path: Path) -> None:
-    """Of the same keys in two processes at once, each becomes one submission."""
+    """Of the same keys in two processes at once, each becomes one submission, and neither process fails."""
     with child(_SHARER, path, "one") as one, child(_SHARER, path, "two") as two:
-        keys = [*one.communicate(timeout=30)[0].split(), *two.communicate(timeout=30)[0].split()]
+        assert [process.stdout.readline() for process in (one, two) if process.stdout] == ["ready\n"] * 2
+        for process in (one, two):
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+        keys = [key for process in (one, two) for key in process.communicate(timeout=30)[0].split()]
+        assert (one.returncode, two.returncode) == (0, 0)
 
-    assert sorted(keys) == sorted(f"key-{i}" for i in range(100))
-    assert (one.returncode, two.returncode) == (0, 0)
+    assert sorted(keys) == sorted(f"key-{i}" for i in range(400))
 
 
 _FULL = """
@@ -220,17 +248,22 @@ async def main():
             say("full")
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         await journal.intend(intent("after"))
+        try:
+            await spool.finish()
+        except JournalError:
+            say(await journal.spooled("job"))
 asyncio.run(main())
 """
 
 
 def test_a_full_disk_is_said_and_survived(path: Path) -> None:
     """What does not fit is refused with advice, what fits beside it is written, and all works once there is room."""
-    outcomes, advice, full = heard(_FULL, path)
+    outcomes, advice, full, spooled = heard(_FULL, path)
 
     assert outcomes == "[False, True, False]"
     assert "full" in advice
     assert full == "full"
+    assert spooled == "None"
     assert {"before", "small-1", "small-2", "after"} <= submissions(path).keys()
 
 

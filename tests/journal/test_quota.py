@@ -14,21 +14,10 @@ from hypothesis import strategies as st
 from qrt_async import Journal, Quota
 from qrt_async.journal import quotas
 from qrt_async.journal.owners import this_process
-from tests.journal.conftest import heard, intent
+from tests.journal.conftest import Wall, heard, intent
 from tests.unit.test_quota import JumpingClock
 
 USER = "somebody"
-
-
-@attrs.define
-class Wall:
-    """A wall clock that is set by hand."""
-
-    now: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 async def taken(journal: Journal, *tickets: str, per_minute: int = 5) -> list[float]:

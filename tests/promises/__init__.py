@@ -1,1 +1,1 @@
-"""What the client promises, broken on purpose."""
+"""The promises of the design, each broken on purpose."""

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "options": {"errors"},
     "journal": GROUND | {"journal"},
     "quota": GROUND | {"journal"},
+    "budget": GROUND | {"journal"},
     # a result's to_qiskit() hands it up to the bridge, which is loaded then
     "models": {"models", "errors", "secret", "threads", "qiskit_bridge"},
     "wire": WIRE,
@@ -50,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pubs": WIRE | {"qiskit_bridge"},
     "platforms": WIRE,
     "saved": {"errors", "secret"},
-    "account": WIRE | {"platforms", "saved", "environment"},
+    "account": WIRE | {"notices", "platforms", "saved", "environment"},
     "discovery": WIRE | {"account"},
     "notices": set(),
     "listing": set(),
@@ -69,10 +70,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "primitives": WIRE | {"pubs"},
     "sessions": JOBS | {"idle", "primitives", "usage"},
     "transpiler": ENGINE | {"backends", "qiskit_bridge", "regardless", "transpiler"},
-    "client": JOBS | {"backends", "primitives", "resuming", "sessions", "transpiler", "usage"},
-    "__init__": JOBS | {"backends", "resuming", "sessions", "usage", "client"},
+    "bulk": JOBS | {"backends", "budget", "bulk", "primitives", "qiskit_bridge", "resuming", "sessions"},
+    "client": JOBS | {"bulk", "backends", "primitives", "resuming", "sessions", "transpiler", "usage"},
+    "__init__": JOBS | {"backends", "budget", "bulk", "resuming", "sessions", "usage", "client"},
     "emulator": {"emulator"},
-    "cli": JOBS | {"__init__", "backends", "sessions", "client", "emulator", "cli"},
+    "cli": JOBS | {"__init__", "backends", "sessions", "usage", "client", "emulator", "cli"},
 }
 
 SANS_IO = {"asyncio", "socket", "ssl", "http", "urllib.request", "aiohttp", "time", "os", "subprocess", "threading"}

@@ -1,0 +1,1 @@
+"""Many PUBs: packing, plans, budgets, and runs over backends."""

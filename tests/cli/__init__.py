@@ -1,0 +1,1 @@
+"""The `qrt` command, run as its users run it."""
