@@ -37,7 +37,7 @@ from tests.promises.machine import CRN, KEY, Server, serving
 GROUPS: dict[str, tuple[Sequence[Scenario], int]] = {
     "reads": (READS, 55),
     "jobs": (JOBS, 30),
-    "submissions": (SUBMISSIONS, 70),
+    "submissions": (SUBMISSIONS, 50),
     "sessions": (SESSIONS, 45),
     "ends": (ENDS, 5),
     "local": (LOCAL, 3),
