@@ -213,3 +213,21 @@ ENDS = [
 LOCAL = [
     Scenario("Client.transpile", lambda c, _: c.transpile([PROGRAM], backend=BACKEND, optimization_level=0)),
 ]
+
+
+async def _fanned_out(client: Client) -> None:
+    async with client.fan_out([PROGRAM, (PROGRAM, None, 7)], backends=[BACKEND]) as run:
+        assert len([done async for done in run]) == 2
+
+
+async def _coalesced(client: Client) -> None:
+    async with client.coalescing_sampler(BACKEND) as sampler:
+        await sampler.run(PROGRAM)
+
+
+MANY = [
+    Scenario("Client.gather", lambda c, _: c.gather([PROGRAM], backends=[BACKEND])),
+    Scenario("Client.fan_out", lambda c, _: _fanned_out(c)),
+    Scenario("Client.coalescing_sampler", lambda c, _: _coalesced(c)),
+    Scenario("Client.as_completed", lambda c, job: _list_all(c.as_completed([job])), _job),
+]

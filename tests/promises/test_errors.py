@@ -293,6 +293,7 @@ SCENES: dict[type[errors.QrtError], Scene] = {
     errors.ServerError: _struck(_answer(503)),
     errors.LoginError: _struck(_answer(400, on="POST /identity/token")),
     errors.LoginUnavailable: _struck(_answer(503, on="POST /identity/token")),
+    errors.LoginUnavailable: _struck(_answer(503, on="POST /identity/token")),
     errors.NeverSubmitted: _never,
     errors.Overloaded: _overloaded,
     errors.CoalescerClosed: _left,
