@@ -268,14 +268,12 @@ class Job(Generic[R]):
 
         This costs no task for each job. The returned function ends the waiting.
         """
+        return self._retrieval.notify(self._ticket, _Ending(self, tell), in_session=self._in_session)
 
-        def ended(how: End) -> None:
-            if not isinstance(how, QrtError):
-                self._end = how
-                self._ticket.has_ended()
-            tell(how)
-
-        return self._retrieval.notify(self._ticket, ended, in_session=self._in_session)
+    def ended(self, details: JobDetails) -> None:
+        """Take notice of the job's end."""
+        self._end = details
+        self._ticket.has_ended()
 
     async def wait(self, timeout: float | None = None) -> JobDetails:
         """
@@ -331,3 +329,16 @@ class Job(Generic[R]):
     async def _give_up(self) -> None:
         with suppress(QrtError):
             await self.cancel(timeout=self._engine.timeouts.closing)
+
+
+@attrs.frozen(eq=False)
+class _Ending:
+    """Passes the end of a job on; smaller than a closure, since ten thousand may wait."""
+
+    _job: Job[Any]
+    _tell: Callable[[End], None]
+
+    def __call__(self, how: End) -> None:
+        if not isinstance(how, QrtError):
+            self._job.ended(how)
+        self._tell(how)
