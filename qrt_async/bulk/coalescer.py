@@ -239,7 +239,8 @@ class Coalescer(Generic[P, D]):
 
     def _splits(self, error: QrtError) -> bool:
         at_fault = isinstance(error, JobFailed | BadRequest) and not isinstance(error, SessionClosed)
-        refuses = self._closed and self.options.on_close == "refuse"
+        driven = self._driver is not None and not self._driver.done()
+        refuses = not driven or (self._closed and self.options.on_close == "refuse")
         return self.options.isolate and at_fault and not refuses
 
     # the block

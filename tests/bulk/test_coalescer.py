@@ -547,3 +547,32 @@ async def test_a_caller_may_leave_at_any_moment(machine: Scripted, when_abandone
 
     assert shots_of(stays[0]) == 1
     assert left_over() == []
+
+
+async def test_what_fails_while_the_block_is_cut_short_is_answered(machine: Scripted) -> None:
+    """A job that fails while another's submission is still waited for leaves none of its callers behind."""
+    machine.ends = hold
+    callers: list[Asking] = []
+
+    async def serve() -> None:
+        settings: dict[str, Any] = {"max_pubs": 2, "isolate": True, "window": 60}
+        async with client_of(machine) as client, client.coalescing_sampler("ibm_fez", **settings) as sampler:
+            callers.extend(ask(sampler, 1, 2))
+            await until(lambda: bool(machine.service.asked(f"GET {API}/jobs/j0")))
+            machine.gate = asyncio.Event()
+            callers.extend(ask(sampler, 3, 4))
+            await until(lambda: len(machine.jobs) == 2)
+            raise _Left
+
+    serving = asyncio.create_task(serve())
+    await until(lambda: len(machine.jobs) == 2)
+    seen = len(machine.service.asked(f"GET {API}/jobs/j0"))
+    fail_where(lambda _: True)(machine.jobs[0])
+    await until(lambda: len(machine.service.asked(f"GET {API}/jobs/j0")) > seen + 1 or callers[0].done())
+    assert machine.gate is not None
+    machine.gate.set()
+    await asyncio.wait([serving, *callers])
+
+    assert isinstance(serving.exception(), _Left)
+    assert [type(task.exception()) for task in callers] == [JobFailed, JobFailed, CoalescerClosed, CoalescerClosed]
+    assert left_over() == []
