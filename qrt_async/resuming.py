@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import attrs
@@ -60,10 +60,13 @@ class Resumption:
                 if run_id is not None:
                     raise
                 continue
-            await self.drain_sessions(name)
-            if not await self._journal.expected(name):
-                async for resumed in self._jobs_of(name):
-                    yield resumed
+            try:
+                await self.drain_sessions(name)
+                if not await self._journal.expected(name):
+                    async with aclosing(self._jobs_of(name)) as found:
+                        async for resumed in found:
+                            yield resumed
+            finally:
                 await self._journal.release(name)
 
     async def drain_sessions(self, run_id: str) -> None:
