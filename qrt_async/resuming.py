@@ -56,20 +56,18 @@ class Resumption:
         for name in [run_id] if run_id is not None else await self._journal.abandoned_runs():
             try:
                 await self._journal.claim(name)
-                await self.drain_sessions(name)
-                if await self._journal.expected(name):
-                    continue
-                async with aclosing(self._jobs_of(name)) as jobs:
-                    async for resumed in jobs:
-                        yield resumed
             except JournalBusy:
                 if run_id is not None:
                     raise
                 continue
-            except BaseException:
+            try:
+                await self.drain_sessions(name)
+                if not await self._journal.expected(name):
+                    async with aclosing(self._jobs_of(name)) as jobs:
+                        async for resumed in jobs:
+                            yield resumed
+            finally:
                 await regardless(self._journal.release(name))  # what is left may be resumed again, here as well
-                raise
-            await self._journal.release(name)
 
     async def drain_sessions(self, run_id: str) -> None:
         """Drain what the run left open: jobs that are queued there still run."""

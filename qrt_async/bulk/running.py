@@ -205,7 +205,7 @@ class Run:
             try:
                 value = await anext(source)
             except StopAsyncIteration:
-                await self.note()
+                await self.note()  # PUBs whose results were taken before are compared as well
                 return
             finally:
                 self._asking = False

@@ -170,8 +170,9 @@ class Scripted:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         wanted = set(request.query.getall("tags", []))
-        pending = [job for job in self.jobs if job.status in {"Queued", "Running"}]
-        shown = [self._shown(job) for job in pending if wanted <= set(job.body.get("tags", []))]
+        states = {"Queued", "Running"} if request.query.get("pending") == "true" else None
+        listed = [job for job in self.jobs if states is None or job.status in states]
+        shown = [self._shown(job) for job in listed if wanted <= set(job.body.get("tags", []))]
         return web.json_response({"jobs": shown, "limit": 200, "offset": 0, "count": len(shown)})
 
     async def _open(self, _: web.Request) -> web.StreamResponse:

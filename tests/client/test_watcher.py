@@ -23,6 +23,7 @@ from qrt_async import (
     UnknownJobStatus,
     WaitTimeout,
 )
+from qrt_async.hooks import Event, JobSeen
 from qrt_async.watcher import End
 from tests.bulk.machine import ManualClock
 from tests.client.conftest import FakeClock
@@ -453,7 +454,13 @@ async def test_lists_of_strangers_are_read_to_their_end_and_no_further(
 async def test_thousands_of_waiting_jobs_are_small(service: Service, ledger: Ledger) -> None:
     """A job that waits through `as_completed` takes less than a kilobyte beside its handle, once it was seen."""
     ids = [ledger.add(BODY) for _ in range(4_000)]
-    async with Client(service.account(), clock=ManualClock()) as client:
+    seen = 0
+
+    def count(event: Event) -> None:
+        nonlocal seen
+        seen += isinstance(event, JobSeen)
+
+    async with Client(service.account(), clock=ManualClock(), hooks=[count]) as client:
         await client.jobs.list()
         tracemalloc.start()
         try:
@@ -461,8 +468,10 @@ async def test_thousands_of_waiting_jobs_are_small(service: Service, ledger: Led
             before, _ = tracemalloc.get_traced_memory()
             waiting = client.as_completed(jobs)
             first = asyncio.ensure_future(anext(waiting))
-            await until(lambda: ledger.looks >= 22)
+            await until(lambda: seen == len(ids))
             service.seen.clear()
+            for _ in range(100):
+                await asyncio.sleep(0)
             after_a_look, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
