@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import inspect
-import itertools
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -13,8 +12,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from qrt_async.discovery import choose
 from qrt_async.account import Account
+from qrt_async.discovery import choose
 from qrt_async.errors import InvalidAccount
 from qrt_async.models.jobs import JobFilter, JobPage, JobRequest, Program
 from qrt_async.models.results import PrimitiveResult
@@ -137,10 +136,13 @@ METRICS = {
 
 def _shots() -> list[bytes]:
     values = np.array([0, 1, 3, 2], dtype=object)
-    span = make.wrapped("ExecutionSpan", {"start": make.wrapped("datetime", WHEN), "stop": make.wrapped("datetime", WHEN),
-                                          "data_slices": {"0": [[4], 1, 3]}})  # fmt: skip
+    moment = make.wrapped("datetime", WHEN)
+    span = make.wrapped("ExecutionSpan", {"start": moment, "stop": moment, "data_slices": {"0": [[4], 1, 3]}})
     metadata = {"execution": {"execution_spans": make.wrapped("ExecutionSpans", {"spans": [span]})}, "version": 2}
-    long = {"results": [{"data": {"c": {"samples": ["0x1", "0x3"] * 3000, "num_bits": 2}}, "metadata": {}}], "metadata": {}}
+    long = {
+        "results": [{"data": {"c": {"samples": ["0x1", "0x3"] * 3000, "num_bits": 2}}, "metadata": {}}],
+        "metadata": {},
+    }
     return [
         make.plain_sampler({"c": (values, 2), "d": (values, 70)}, metadata),
         make.typed_sampler({"c": (values, 2)}, metadata),
@@ -182,6 +184,11 @@ def _used_result(found: Any) -> None:
                 field.bitstrings()
 
 
+def _used_private(body: bytes | None) -> None:
+    if body is not None:
+        _used_result(results.sampler(body))
+
+
 def _used_job(found: Any) -> None:
     decisions.poll_delay(_POLL, 1.0, random.Random(0))
     repr((found, found.status.final, found.status.known, found.created and found.created.timestamp()))
@@ -191,7 +198,9 @@ def _used_page(found: JobPage) -> None:
     """Page on, as long as a list that repeats itself may take."""
     for wanted in (JobFilter(), JobFilter(oldest_first=True)):
         pager = JobPager(wanted)
-        for _ in itertools.takewhile(lambda _: not pager.done, range(1000)):
+        for _ in range(1000):
+            if pager.done:
+                break
             jobs.list_jobs(DIALECT, pager.next_page)
             for job in pager.take(found):
                 _used_job(job)
@@ -229,7 +238,9 @@ TRANSPILED = {
 }
 PERIOD = {"start_time": WHEN, "end_time": WHEN}
 EMPTY = (b"", b"{}")
-A_REPORT = _text({"data": [TOTALS | {"key": "b", "interval_start": WHEN, "interval_end": WHEN}], "interval_start": WHEN})
+A_REPORT = _text(
+    {"data": [TOTALS | {"key": "b", "interval_start": WHEN, "interval_end": WHEN}], "interval_start": WHEN}
+)
 
 CASES: dict[str, Case] = {
     "auth.iam_token": Case(auth.iam_token(Secret("k")), _text(LOGIN), _used_token),
@@ -247,9 +258,12 @@ CASES: dict[str, Case] = {
     "discovery.search": Case(discovery.search(), _text(FOUND), _used_search),
     "discovery.plan": Case(discovery.plan("p"), _text(ENTRY)),
     "jobs.create": Case(
-        jobs.create(DIALECT, REQUEST), _text({"id": "j", "backend": "b", "session_id": None, "messages": [{"data": "x"}]})
+        jobs.create(DIALECT, REQUEST),
+        _text({"id": "j", "backend": "b", "session_id": None, "messages": [{"data": "x"}]}),
     ),
-    "jobs.get": Case(jobs.get("j", params=True), _text(JOB, {k: JOB[k] for k in ("id", "state", "program")}), _used_job),
+    "jobs.get": Case(
+        jobs.get("j", params=True), _text(JOB, {k: JOB[k] for k in ("id", "state", "program")}), _used_job
+    ),
     "jobs.list_jobs": Case(
         jobs.list_jobs(DIALECT, JobFilter()),
         _text({"jobs": [JOB, JOB | {"id": "k"}], "limit": 200, "offset": 0, "count": 2}),
@@ -261,18 +275,14 @@ CASES: dict[str, Case] = {
     "jobs.results of an estimator": Case(jobs.results("j", results.estimator), tuple(_values()), _used_result),
     "jobs.results of any primitive": Case(jobs.results("j", results.primitive), (*_shots(), *_values()), _used_result),
     "jobs.results of any program": Case(jobs.results("j", results.any_program), tuple(_others()), _used_result),
-    "jobs.private_results": Case(
-        jobs.private_results("j"), tuple(_shots()), lambda body: body and _used_result(results.sampler(body))
-    ),
+    "jobs.private_results": Case(jobs.private_results("j"), tuple(_shots()), _used_private),
     "jobs.interim_results": Case(jobs.interim_results("j"), (b"text", b"")),
     "jobs.logs": Case(jobs.logs("j"), (b"text", b"")),
     "jobs.metrics": Case(jobs.metrics("j"), _text(METRICS)),
     "jobs.replace_tags": Case(jobs.replace_tags("j", ["a"]), EMPTY),
     "jobs.search_tags": Case(jobs.search_tags("abc"), _text({"tags": ["abcd"]})),
     "jobs.transpiled_circuits": Case(jobs.transpiled_circuits("j"), _text({"url": "https://x/y"})),
-    "sessions.create": Case(
-        sessions.create(DIALECT, backend="b", mode=SessionMode.BATCH, max_time=60), _text(SESSION)
-    ),
+    "sessions.create": Case(sessions.create(DIALECT, backend="b", mode=SessionMode.BATCH, max_time=60), _text(SESSION)),
     "sessions.get": Case(sessions.get("s"), _text(SESSION)),
     "sessions.set_accepting": Case(sessions.set_accepting("s", True), EMPTY),
     "sessions.drain": Case(sessions.drain("s"), EMPTY),
@@ -284,7 +294,8 @@ CASES: dict[str, Case] = {
         transpiler.progress("t", backend="b"), _text(TRANSPILED, {"state": "PENDING", "result": None})
     ),
     "usage.instance": Case(
-        usage.instance(), _text({"backends": ["b"], "plan_id": "p", "instance_limit_seconds": "600", "instance_limit": 6.5})
+        usage.instance(),
+        _text({"backends": ["b"], "plan_id": "p", "instance_limit_seconds": "600", "instance_limit": 6.5}),
     ),
     "usage.limit": Case(usage.limit(), _text({"instance_limit": 600})),
     "usage.set_limit": Case(usage.set_limit(600), EMPTY),
@@ -343,4 +354,3 @@ def operations() -> Iterator[str]:
             returned = str(inspect.signature(function).return_annotation)
             if not name.startswith("_") and function.__module__ == module.__name__ and returned.startswith("Call["):
                 yield f"{module.__name__.rpartition('.')[2]}.{name}"
-
