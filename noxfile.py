@@ -36,7 +36,7 @@ def _interpreters() -> list[str]:
 
 
 PYTHONS = _interpreters()
-QUICK = ("tests/unit", "tests/client", "tests/journal", "tests/bulk", "tests/promises", "tests/story")
+QUICK = ("tests/unit", "tests/client", "tests/journal")
 
 
 def _install(session: nox.Session, *what: str) -> None:
@@ -109,6 +109,8 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Print the benchmarks' figures; nothing here can fail for being slow."""
-    _install(session, "-e", ".[emulator]")
+    _install(session, "-e", ".[emulator]", "fastapi", "uvicorn")
     session.run("python", "benchmarks/thousand_jobs.py", *session.posargs)
+    session.run("python", "benchmarks/throughput.py", "--official")
+    session.run("python", "benchmarks/web_services.py")
     session.run("python", "benchmarks/results.py")

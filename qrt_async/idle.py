@@ -28,6 +28,7 @@ class IdleWatch:
     _engine: Engine
     _running: int = attrs.field(default=0, init=False)
     _timer: asyncio.Task[None] | None = attrs.field(default=None, init=False)
+    _closed: bool = attrs.field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._start()
@@ -40,7 +41,7 @@ class IdleWatch:
 
     def _ended(self) -> None:
         self._running -= 1
-        if self._running == 0:
+        if self._running == 0 and not self._closed:
             self._start()
 
     def _start(self) -> None:
@@ -57,11 +58,13 @@ class IdleWatch:
         self._engine.hooks.emit(events.SessionLapsing(session_id=self.session_id, seconds=ahead))
         self._engine.notices.tell(
             f"session {self.session_id} has no job, and loses its place on the backend in {ahead:g} s: "
-            "submit the next job, or leave its block"
+            "submit the next job, or leave its block",
+            again=True,
         )
 
     async def aclose(self) -> None:
-        """Warn no more."""
+        """Warn no more, whatever ends from now on."""
+        self._closed = True
         if self._timer:
             self._timer.cancel()
             await asyncio.wait([self._timer])

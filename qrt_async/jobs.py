@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, Generic, TypeVar, Unpack
 
@@ -252,7 +252,7 @@ class Job(Generic[R]):
         """
         await self._engine.run(wire.delete(self.id), **how)
 
-    async def events(self) -> AsyncIterator[JobDetails]:
+    async def events(self) -> AsyncGenerator[JobDetails]:
         """
         Yield the job's details with each change of status that is seen, its end as the last.
 

@@ -17,8 +17,8 @@ class Notices:
 
     _told: set[str] = attrs.field(factory=set[str])
 
-    def tell(self, text: str) -> None:
-        """Warn of `text`, unless that was done before."""
-        if text not in self._told:
+    def tell(self, text: str, *, again: bool = False) -> None:
+        """Warn of `text`, unless that was done before and is not to be done `again`."""
+        if again or text not in self._told:
             self._told.add(text)
             warnings.warn(text, ServiceWarning, stacklevel=3)

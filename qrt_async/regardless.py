@@ -13,7 +13,8 @@ async def regardless(work: Awaitable[T]) -> T:
     """
     Finish `work` even if the caller is cancelled meanwhile, then let the cancellation go on.
 
-    `work` must end by itself: give it a deadline of its own.
+    `work` must end by itself: give it a deadline of its own. A cancellation is never lost: what `work` raised is its
+    cause then.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
@@ -26,10 +27,9 @@ async def regardless(work: Awaitable[T]) -> T:
             cancelled = error
         except Exception:  # noqa: BLE001 - raised below
             break
-    found = task.result()
     if cancelled is not None:
-        raise cancelled
-    return found
+        raise cancelled from task.exception()
+    return task.result()
 
 
 async def gone(tasks: Iterable[asyncio.Task[Any]]) -> None:

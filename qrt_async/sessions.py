@@ -170,9 +170,12 @@ class Sessions:
                     raise
                 with suppress(NotFound):
                     await self.cancel(session_id, timeout=timeout)
+                await self._has_ended(session_id)
         except QrtError as failure:
             self._engine.hooks.emit(events.SessionEnded(session_id=session_id, how=how, error=failure))
             raise SessionNotEnded(session_id, str(failure)) from failure
+
+    async def _has_ended(self, session_id: str) -> None:
         if self._journal:
             await self._journal.session_ended(session_id)
 
@@ -180,6 +183,7 @@ class Sessions:
         self, session_id: str, call: Callable[[str], Call[None]], how: SessionEnd, **options: Unpack[CallOptions]
     ) -> None:
         await self._engine.run(call(session_id), **options)
+        await self._has_ended(session_id)
         self._engine.hooks.emit(events.SessionEnded(session_id=session_id, how=how))
 
 
@@ -294,8 +298,13 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended = True
+        ending = asyncio.ensure_future(self._end("drain" if error is None else self.on_error))
         try:
-            await regardless(self._end("drain" if error is None else self.on_error))
+            await regardless(ending)
+        except asyncio.CancelledError:
+            if failure := ending.exception():
+                self._engine.notices.tell(str(failure))
+            raise
         except SessionNotEnded as failure:
             if error is None:
                 raise

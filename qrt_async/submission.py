@@ -446,7 +446,7 @@ class Submissions:
 
 @attrs.define(eq=False)
 class _Attempt:
-    """A submission under way, about `size` bytes: `sent` while a request is, `doubtful` once one may have made a job."""
+    """A submission under way of about `size` bytes: `sent` while a request is, `doubtful` once there may be a job."""
 
     request: JobRequest[Any]
     intent: Intent

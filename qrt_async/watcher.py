@@ -54,15 +54,33 @@ class Waiter:
     told: bool = False
 
     def end(self, how: End) -> None:
-        """Tell, unless that was done."""
-        if not self.told:
-            self.told = True
+        """Tell, unless that was done; what the told one raises is his own affair, and no other waiter's."""
+        if self.told:
+            return
+        self.told = True
+        try:
             self.tell(how)
+        except Exception as error:  # noqa: BLE001 - a callback is the user's code: the loop reports it
+            context = {"message": "a callback for a job's end failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+
+@attrs.define(eq=False)
+class _Listener:
+    """Who is told of each state of a job, and the last one that he was told of."""
+
+    queue: asyncio.Queue[End] = attrs.field(factory=asyncio.Queue[End])
+    status: JobStatus | None = None
+
+    def see(self, details: JobDetails) -> None:
+        if details.status != self.status:
+            self.status = details.status
+            self.queue.put_nowait(details)
 
 
 @attrs.define(eq=False)
 class _Entry:
-    """A waiting job: who waits for it, and when it is due."""
+    """A waiting job: who waits for it, when it is due, and of how it stands no more than what is needed."""
 
     job_id: str
     ours: bool
@@ -70,10 +88,12 @@ class _Entry:
     since: float
     due: float
     looks: int = 0
-    seen: JobDetails | None = None
+    wanted_now: bool = False
+    status: JobStatus | None = None
+    created: dt.datetime | None = None
     ends: float | None = None
     waiters: list[Waiter] = attrs.field(factory=list[Waiter])
-    listeners: tuple[asyncio.Queue[End], ...] = ()
+    listeners: tuple[_Listener, ...] = ()
 
     @property
     def wanted(self) -> bool:
@@ -97,6 +117,7 @@ class Watcher:
     _task: asyncio.Task[None] | None = attrs.field(default=None, init=False)
     _woken: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _held_until: float = attrs.field(default=-math.inf, init=False)
+    _closed: bool = attrs.field(default=False, init=False)
 
     async def wait(
         self, job_id: str, deadline: Deadline, *, ours: bool = False, in_session: bool = False
@@ -150,19 +171,20 @@ class Watcher:
     async def events(self, job_id: str, *, ours: bool = False, in_session: bool = False) -> AsyncGenerator[JobDetails]:
         """Yield a job's details with each change of status that was seen, its end as the last."""
         entry = self._entry(job_id, ours=ours, in_session=in_session)
-        queue: asyncio.Queue[End] = asyncio.Queue()
-        entry.listeners = (*entry.listeners, queue)
+        listener = _Listener()
+        entry.listeners = (*entry.listeners, listener)
+        entry.due, entry.wanted_now = self._engine.clock.monotonic(), True
         self._wake()
         try:
             while True:
-                seen = await queue.get()
+                seen = await listener.queue.get()
                 if isinstance(seen, QrtError):
                     raise seen
                 yield seen
                 if seen.status.final:
                     return
         finally:
-            entry.listeners = tuple(one for one in entry.listeners if one is not queue)
+            entry.listeners = tuple(one for one in entry.listeners if one is not listener)
             self._forget_unwanted(entry)
 
     def on_row(self, tag: str, tell: Row) -> None:
@@ -175,14 +197,17 @@ class Watcher:
 
     async def aclose(self) -> None:
         """Stop looking; whoever still waits is told that the client was closed."""
+        self._closed = True
         for entry in list(self._entries.values()):
-            self._fail(entry, ClientClosed("the client was closed while the job was waited for; the job goes on"))
+            self._fail(entry, _closed())
         self._entries.clear()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     def _entry(self, job_id: str, *, ours: bool, in_session: bool) -> _Entry:
+        if self._closed:
+            raise _closed()
         entry = self._entries.get(job_id)
         if entry is None:
             now = self._engine.clock.monotonic()
@@ -224,7 +249,7 @@ class Watcher:
     def _expire(self, now: float) -> None:
         for entry in self._entries.values():
             for waiter in entry.waiters:
-                if waiter.until <= now and entry.looks:
+                if waiter.until <= now and (entry.looks or now < self._held_until):
                     waiter.end(_timed_out(entry.job_id))
         self._drop_answered()
 
@@ -244,25 +269,31 @@ class Watcher:
             wake.cancel()
 
     async def _look(self, due: list[_Entry]) -> None:
+        """Look at those that are due; a list shows all who wait, and is the next look for each of them."""
+        by_list = bool(self._rows) or len(self._entries) > _FEW
+        looked = list(self._entries.values()) if by_list else due
+        for entry in looked:
+            entry.wanted_now = False
         try:
-            if self._rows or len(self._entries) > _FEW:
-                await self._look_by_list(due)
+            if by_list:
+                if not await self._look_by_list():
+                    looked = due
+                    await self._look_one_by_one(due)
             else:
                 await self._look_one_by_one(due)
         except QrtError as error:
-            self._suffer(due, error)
+            self._suffer(looked, error)
         now = self._engine.clock.monotonic()
-        for entry in due:
+        for entry in looked:
             entry.looks += 1
-            if entry.due <= now:
-                entry.due = now + self._delay(entry)
+            entry.due = now if entry.wanted_now else now + self._delay(entry)
         self._drop_answered()
 
     def _suffer(self, due: list[_Entry], error: QrtError) -> None:
         """Outlive a failure that passes; hand any other to those who wait."""
         if decisions.is_passing(error):
             if isinstance(error, ApiError | LoginUnavailable) and error.retry_after is not None:
-                self._held_until = self._engine.clock.monotonic() + error.retry_after
+                self._held_until = max(self._held_until, self._engine.clock.monotonic() + error.retry_after)
             return
         for entry in due:
             self._fail(entry, error)
@@ -289,34 +320,37 @@ class Watcher:
 
     def _may_lag(self, entry: _Entry) -> bool:
         age = self._engine.clock.monotonic() - entry.since
-        return entry.ours and entry.seen is None and age < _LAG
+        return entry.ours and entry.status is None and age < _LAG
 
     async def _is_pending(self, entry: _Entry, details: JobDetails) -> bool:
         """Return whether the service lists a job of unknown status as pending."""
         after = details.created - _BACK if details.created else None
         wanted = JobFilter(pending=True, created_after=after)
         with suppress(QrtError):
-            return any(job.id == entry.job_id for job in await self._listed(wanted, {entry.job_id}))
+            return entry.job_id in [job.id async for job in self._listed(wanted, {entry.job_id})]
         return False
 
-    async def _look_by_list(self, due: list[_Entry]) -> None:
-        """Look at all waiting jobs by lists, and at those that no list shows one by one."""
+    async def _look_by_list(self) -> bool:
+        """Look at all who wait by lists, at those that no list shows one by one; False where no list can be read."""
         waiting = dict(self._entries)
         try:
             missing = await self._look_at(waiting, *self._list_of(waiting))
-            left = {job_id: entry for job_id, entry in missing.items() if entry.seen is not None or entry.looks}
+            left = {job_id: entry for job_id, entry in missing.items() if not self._may_be_new(entry)}
             if left:
-                await self._look_at(
-                    left, JobFilter(pending=False, created_after=self._oldest(left)), pages=_pages(left)
-                )
+                ended = JobFilter(pending=False, created_after=self._oldest(left))
+                missing = await self._look_at(left, ended, pages=_pages(left))
         except (Unauthorized, Forbidden, RateLimited):
             raise
         except (ApiError, ProtocolError) as error:
             if decisions.is_passing(error):
                 raise
-            await self._look_one_by_one(due)  # a service without such a list, or one row that nobody can read
-            return
+            return False  # a service without such a list, or one row that nobody can read
         await asyncio.gather(*(self._ask(entry) for entry in missing.values() if self._is_lost(entry)))
+        return True
+
+    def _may_be_new(self, entry: _Entry) -> bool:
+        """Return whether a job may not be listed yet, so that it need not be sought among those that are over."""
+        return entry.ours and entry.status is None and not entry.looks
 
     def _list_of(self, waiting: dict[str, _Entry]) -> tuple[JobFilter, int | None]:
         """Return the list that shows the waiting jobs and, where tags are looked for, jobs of every state."""
@@ -330,27 +364,28 @@ class Watcher:
     ) -> dict[str, _Entry]:
         """Note how the wanted jobs stand that a list shows, and return those that it does not."""
         missing = dict(wanted)
-        for details in await self._listed(filter_, set(wanted), pages):
+        async for details in self._listed(filter_, set(wanted), pages):
             if (entry := missing.pop(details.id, None)) is None:
                 continue
-            if filter_.pending is False and not details.status.known:
+            if filter_.pending is None and not details.status.known:
+                missing[details.id] = entry  # this list does not say whether it is pending
+            elif filter_.pending is False and not details.status.known:
                 self._fail(entry, UnknownJobStatus(entry.job_id, details.status))
             else:
                 self._saw(entry, details)
         return missing
 
-    async def _listed(self, wanted: JobFilter, ids: set[str], pages: int | None = None) -> list[JobDetails]:
-        """Return the listed jobs, page by page until all `ids` were seen."""
-        pager, found, left = JobPager(wanted), list[JobDetails](), set(ids)
+    async def _listed(self, wanted: JobFilter, ids: set[str], pages: int | None = None) -> AsyncGenerator[JobDetails]:
+        """Yield the listed jobs, page by page until all `ids` were seen."""
+        pager, left = JobPager(wanted), set(ids)
         while not pager.done and left and (pages is None or pages > 0):
             page = await self._engine.run(wire.list_jobs(self._engine.account.dialect, pager.next_page), max_retries=0)
             fresh = pager.take(page)
-            for details in fresh:
-                self._tell(details)
-            found += fresh
             left -= {details.id for details in fresh}
             pages = None if pages is None else pages - 1
-        return found
+            for details in fresh:
+                self._tell(details)
+                yield details
 
     def _tell(self, details: JobDetails) -> None:
         for tag in details.tags:
@@ -361,35 +396,34 @@ class Watcher:
         """Return the creation time of the oldest job, None while that of any is unknown."""
         oldest: dt.datetime | None = None
         for entry in entries.values():
-            if entry.seen is None or entry.seen.created is None:
+            if entry.created is None:
                 return None
-            oldest = min(oldest or entry.seen.created, entry.seen.created)
+            oldest = min(oldest or entry.created, entry.created)
         return oldest - _BACK if oldest else None
 
     def _is_lost(self, entry: _Entry) -> bool:
         """Return whether a job that no list shows is to be asked for by itself."""
-        if entry.seen is None:
+        if entry.status is None:
             return not entry.ours or entry.looks >= _UNSEEN_LOOKS
-        return not entry.seen.status.final
+        return not entry.status.final
 
     def _saw(self, entry: _Entry, details: JobDetails) -> None:
-        changed = entry.seen is None or entry.seen.status != details.status
-        entry.seen = details
+        changed = entry.status != details.status
+        entry.status, entry.created = details.status, details.created
         if changed and details.status is JobStatus.RUNNING and details.estimated_seconds:
             entry.ends = self._engine.clock.monotonic() + details.estimated_seconds
         if changed:
             self._engine.hooks.emit(events.JobSeen(job_id=entry.job_id, status=details.status.value))
-            for queue in entry.listeners:
-                queue.put_nowait(details)
+        for listener in entry.listeners:
+            listener.see(details)
         if details.status.final:
             for waiter in entry.waiters:
                 waiter.end(details)
-        else:
-            entry.due = self._engine.clock.monotonic() + self._delay(entry)
 
     def _fail(self, entry: _Entry, error: QrtError) -> None:
-        for queue in entry.listeners:
-            queue.put_nowait(error)
+        for listener in entry.listeners:
+            listener.queue.put_nowait(error)
+        entry.listeners = ()
         for waiter in entry.waiters:
             waiter.end(error)
 
@@ -404,13 +438,17 @@ class Watcher:
         """Forget the jobs nobody waits for any more, before those who waited had their turn to say so."""
         for job_id, entry in list(self._entries.items()):
             waited_for = any(not waiter.told for waiter in entry.waiters)
-            ended = entry.seen is not None and entry.seen.status.final
+            ended = entry.status is not None and entry.status.final
             if not waited_for and (ended or not entry.listeners):
                 del self._entries[job_id]
 
 
 def _pages(entries: dict[str, _Entry]) -> int:
     return math.ceil(len(entries) / 200) + 1
+
+
+def _closed() -> ClientClosed:
+    return ClientClosed("the client was closed while the job was waited for; the job goes on")
 
 
 def _timed_out(job_id: str) -> WaitTimeout:

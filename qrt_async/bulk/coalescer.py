@@ -190,7 +190,7 @@ class Coalescer(Generic[P, D]):
             self._sent(party)
             if party.abandoned:
                 return
-            party.deliver(await party.job.result(), party.job.id)
+            await party.deliver(await party.job.result(), party.job.id)
         except QrtError as error:
             self._failed(party, error)
         except Exception as error:  # noqa: BLE001 - it is raised where the results are awaited

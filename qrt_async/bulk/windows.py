@@ -21,6 +21,7 @@ from qrt_async.models.results import PrimitiveResult, PubResult
 _AHEAD = 2
 """Jobs' worth of PUBs that are looked at when one job is filled."""
 _ROUNDING = 1e-6
+_BREATH = 8
 
 Answer = PubResult[Any] | Exception
 
@@ -69,12 +70,14 @@ class Party:
         """Whether all its callers have left, or have their answers."""
         return all(seat.done for seat in self.seats)
 
-    def deliver(self, result: PrimitiveResult[Any], job_id: str) -> None:
-        """Give every caller their part of the job's result."""
+    async def deliver(self, result: PrimitiveResult[Any], job_id: str) -> None:
+        """Give every caller their part of the job's result, a few in one turn of the loop: all have work to do then."""
         if len(result) != len(self.seats):
             raise ProtocolError(f"{len(result)} results for {len(self.seats)} PUBs", operation=f"job {job_id}")
-        for seat, found in zip(self.seats, result, strict=True):
+        for i, (seat, found) in enumerate(zip(self.seats, result, strict=True)):
             seat.tell(found)
+            if i % _BREATH == _BREATH - 1:
+                await asyncio.sleep(0)
 
     def tell(self, answer: Exception) -> None:
         """Give all who have no answer yet this one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections import deque
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from tests.client.scripted import RESULT, Service
 
+_BEGINNING = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 Fault = Literal["", "lost", "failed", "late", "cut", "hang", "429", "nonsense"]
 
 
@@ -21,7 +23,8 @@ class Ledger:
 
     ``lost``: the job is made and the reply is a 504; ``failed``: no job, 503; ``late``: no job before somebody has
     looked for it `lateness` times, 504; ``cut``, ``hang``: the job is made and the reply is cut or the connection
-    closed; ``nonsense``: the job is made and the reply is no JSON. After `end_at` looks every job completes.
+    closed; ``nonsense``: the job is made and the reply is no JSON. After `end_at` looks every job completes. Jobs in
+    `unlisted` are in no list, and those whose state is one of `pending` are listed as pending.
     """
 
     service: Service
@@ -33,6 +36,8 @@ class Ledger:
     status: str = "Completed"
     late_status: str = "Completed"
     end_at: int | None = None
+    unlisted: set[str] = attrs.field(factory=set[str])
+    pending: set[str] = attrs.field(factory=lambda: {"Queued", "Running"})
     looks: int = 0
     _late: list[dict[str, Any]] = attrs.field(factory=list[dict[str, Any]])
 
@@ -70,7 +75,7 @@ class Ledger:
         state = status or self.status
         self.jobs[job_id] = {
             "id": job_id,
-            "created": f"2026-01-01T00:00:{len(self.jobs):02}Z",
+            "created": (_BEGINNING + dt.timedelta(seconds=len(self.jobs))).isoformat(),
             "backend": body["backend"],
             "program": {"id": body["program_id"]},
             "status": state,
@@ -111,19 +116,34 @@ class Ledger:
             self._late.clear()
         if self.looks == self.end_at:
             for job_id, job in self.jobs.items():
-                if job["status"] in {"Queued", "Running"}:
+                if job["status"] in self.pending:
                     self.end(job_id, "Completed")
-        rows = list(reversed(self.jobs.values()))
+        rows = [row for job_id, row in reversed(self.jobs.items()) if job_id not in self.unlisted]
         if not self.ignores_filters:
-            tags = set(request.query.getall("tags", []))
-            rows = [row for row in rows if tags <= set(row["tags"])]
-            if pending := request.query.get("pending"):
-                rows = [row for row in rows if (row["status"] in {"Queued", "Running"}) is (pending == "true")]
+            rows = self._filtered(rows, request)
         if self.tagless:
             rows = [{**row, "tags": []} for row in rows]
-        return web.Response(text=json.dumps({"jobs": rows, "limit": 200, "offset": 0, "count": len(rows)}))
+        limit, offset = (int(request.query.get(name, default)) for name, default in (("limit", 200), ("offset", 0)))
+        shown = {"jobs": rows[offset : offset + limit], "limit": limit, "offset": offset, "count": len(rows)}
+        return web.Response(text=json.dumps(shown))
+
+    def _filtered(self, rows: list[dict[str, Any]], request: web.Request) -> list[dict[str, Any]]:
+        query = request.query
+        if tags := set(query.getall("tags", [])):
+            rows = [row for row in rows if tags <= set(row["tags"])]
+        if pending := query.get("pending"):
+            rows = [row for row in rows if (row["status"] in self.pending) is (pending == "true")]
+        if after := query.get("created_after"):
+            rows = [row for row in rows if _moment(row["created"]) >= _moment(after)]
+        if before := query.get("created_before"):
+            rows = [row for row in rows if _moment(row["created"]) <= _moment(before)]
+        return rows
 
     @property
     def running(self) -> list[str]:
         """The ids of the jobs that nobody cancelled."""
         return [job_id for job_id, job in self.jobs.items() if job["status"] != "Cancelled"]
+
+
+def _moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
