@@ -1,8 +1,8 @@
 """
 Damaged replies to every operation: whatever comes, what comes out is a value or a `QrtError`.
 
-``python -m tests.promises.replies 100000 [SEED]`` reads so many, one in fifty of them through a client and a socket, and
-says what it did.
+``python -m tests.promises.replies 100000 [SEED]`` reads so many, one in fifty of them through a client and a socket,
+and says what it did.
 """
 
 from __future__ import annotations
