@@ -56,5 +56,5 @@ async def test_the_details_of_another_job_are_refused() -> None:
     async with scripted.service() as service:
         service.on("GET /api/v1/jobs/k", scripted.job("Completed"))
         async with Client(service.account(), clock=FakeClock()) as client:
-            with pytest.raises(ProtocolError, match=r"'k', not 'j' @ \$\.id"):
+            with pytest.raises(ProtocolError, match=r"'k', not job 'j' @ \$\.id"):
                 await client.job("k").result()
