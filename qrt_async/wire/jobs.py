@@ -163,7 +163,7 @@ def get(job_id: str, *, params: bool = False) -> Call[JobDetails]:
     def read(reply: Reply) -> JobDetails:
         found = read_as(_Job, reply, operation="jobs.get")
         if found.id != job_id:
-            raise ProtocolError(f"expected the job {job_id!r}, not {found.id!r} @ $.id", operation="jobs.get")
+            raise ProtocolError(f"expected the job {job_id!r}, not job {found.id!r} @ $.id", operation="jobs.get")
         return stamped(_details(found), reply)
 
     return Call(

@@ -158,7 +158,8 @@ def _structured(value: Any) -> _Complaint | None:
         case {"detail": str(message)}:
             return _Complaint(message)
         case {"detail": [{"msg": str(message)} as first, *_]}:
-            place = ".".join(str(part) for part in first.get("loc", ()))
+            loc = first.get("loc")
+            place = ".".join(map(str, loc)) if isinstance(loc, list) else ""
             return _Complaint(f"{place}: {message}" if place else message)
         case _:
             return None

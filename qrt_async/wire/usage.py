@@ -191,7 +191,7 @@ def instance() -> Call[Instance]:
 def _number(value: float | str | None) -> float | None:
     try:
         return None if value is None or value == "" else float(value)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import inspect
-import itertools
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -13,8 +12,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from qrt_async.discovery import choose
 from qrt_async.account import Account
+from qrt_async.discovery import choose
 from qrt_async.errors import InvalidAccount
 from qrt_async.models.jobs import JobFilter, JobPage, JobRequest, Program
 from qrt_async.models.results import PrimitiveResult
@@ -137,8 +136,8 @@ METRICS = {
 
 def _shots() -> list[bytes]:
     values = np.array([0, 1, 3, 2], dtype=object)
-    span = make.wrapped("ExecutionSpan", {"start": make.wrapped("datetime", WHEN), "stop": make.wrapped("datetime", WHEN),
-                                          "data_slices": {"0": [[4], 1, 3]}})  # fmt: skip
+    moment = make.wrapped("datetime", WHEN)
+    span = make.wrapped("ExecutionSpan", {"start": moment, "stop": moment, "data_slices": {"0": [[4], 1, 3]}})
     metadata = {"execution": {"execution_spans": make.wrapped("ExecutionSpans", {"spans": [span]})}, "version": 2}
     long = {
         "results": [{"data": {"c": {"samples": ["0x1", "0x3"] * 3000, "num_bits": 2}}, "metadata": {}}],
@@ -185,6 +184,11 @@ def _used_result(found: Any) -> None:
                 field.bitstrings()
 
 
+def _used_private(body: bytes | None) -> None:
+    if body is not None:
+        _used_result(results.sampler(body))
+
+
 def _used_job(found: Any) -> None:
     decisions.poll_delay(_POLL, 1.0, random.Random(0))
     repr((found, found.status.final, found.status.known, found.created and found.created.timestamp()))
@@ -194,7 +198,9 @@ def _used_page(found: JobPage) -> None:
     """Page on, as long as a list that repeats itself may take."""
     for wanted in (JobFilter(), JobFilter(oldest_first=True)):
         pager = JobPager(wanted)
-        for _ in itertools.takewhile(lambda _: not pager.done, range(1000)):
+        for _ in range(1000):
+            if pager.done:
+                break
             jobs.list_jobs(DIALECT, pager.next_page)
             for job in pager.take(found):
                 _used_job(job)
@@ -269,9 +275,7 @@ CASES: dict[str, Case] = {
     "jobs.results of an estimator": Case(jobs.results("j", results.estimator), tuple(_values()), _used_result),
     "jobs.results of any primitive": Case(jobs.results("j", results.primitive), (*_shots(), *_values()), _used_result),
     "jobs.results of any program": Case(jobs.results("j", results.any_program), tuple(_others()), _used_result),
-    "jobs.private_results": Case(
-        jobs.private_results("j"), tuple(_shots()), lambda body: body and _used_result(results.sampler(body))
-    ),
+    "jobs.private_results": Case(jobs.private_results("j"), tuple(_shots()), _used_private),
     "jobs.interim_results": Case(jobs.interim_results("j"), (b"text", b"")),
     "jobs.logs": Case(jobs.logs("j"), (b"text", b"")),
     "jobs.metrics": Case(jobs.metrics("j"), _text(METRICS)),

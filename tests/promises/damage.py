@@ -117,7 +117,7 @@ def _add(owner: Any, key: Any, junk: Any) -> None:
 
 
 def _repeat(owner: Any, key: Any, _: Any) -> None:
-    owner[key] = [owner[key]] * 300
+    owner[key] = [owner[key]] * 40
 
 
 _CHANGES: dict[str, Callable[[Any, Any, Any], None]] = {

@@ -1,7 +1,7 @@
 """
 Damaged replies to every operation: whatever comes, what comes out is a value or a `QrtError`.
 
-``python -m tests.promises.replies 100000 [SEED]`` reads so many, one in fifty of them through a client and real sockets,
+``python -m tests.promises.replies 100000 [SEED]`` reads so many, one in fifty of them through a client and a socket,
 and says what it did.
 """
 

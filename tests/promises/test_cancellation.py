@@ -38,7 +38,7 @@ GROUPS: dict[str, tuple[Sequence[Scenario], int]] = {
     "reads": (READS, 55),
     "jobs": (JOBS, 30),
     "submissions": (SUBMISSIONS, 50),
-    "sessions": (SESSIONS, 45),
+    "sessions": (SESSIONS, 36),
     "ends": (ENDS, 5),
     "local": (LOCAL, 3),
     "many PUBs": (MANY, 10),
@@ -160,9 +160,9 @@ async def as_coroutine(work: Any) -> Any:
 
 
 async def within(what: str, holds: Callable[[], bool]) -> None:
-    """Let the loop go on until something holds, for ten seconds at most."""
+    """Let the loop go on until something holds, for forty seconds at most."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while not holds():
                 await asyncio.sleep(0)
     except TimeoutError:

@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from qrt_async import Client, ProtocolError, QrtError
-from qrt_async.wire import jobs, usage
+from qrt_async import Client, ProtocolError
+from qrt_async.wire import usage
 from qrt_async.wire.call import MOST, ReplyHead
+from tests.client import scripted
 from tests.client.conftest import FakeClock
-from tests.client.scripted import Service, job
 from tests.promises import corpus, replies
 from tests.promises.damage import Change, changed
 
@@ -51,11 +51,10 @@ def test_an_answer_without_end_is_refused() -> None:
             sink.feed(piece)
 
 
-async def test_the_details_of_another_job_are_refused(service: Service, clock: FakeClock) -> None:
+async def test_the_details_of_another_job_are_refused() -> None:
     """A reply about job j to a question about job k is an error with its place, and no wait for ever."""
-    service.on("GET /api/v1/jobs/k", job("Completed"))
-    async with Client(service.account(), clock=clock) as client:
-        with pytest.raises(ProtocolError, match=r"'k', not 'j' @ \$\.id"):
-            await client.job("k").result()
-        with pytest.raises(QrtError):
-            await client.send(jobs.get("k"))
+    async with scripted.service() as service:
+        service.on("GET /api/v1/jobs/k", scripted.job("Completed"))
+        async with Client(service.account(), clock=FakeClock()) as client:
+            with pytest.raises(ProtocolError, match=r"'k', not job 'j' @ \$\.id"):
+                await client.job("k").result()

@@ -19,7 +19,7 @@ async def write_down(request: web.Request, handler: Inner) -> web.StreamResponse
     books = request.app[WORLD].books
     if not books.records or request.path.startswith(CONTROL):
         return await handler(request)
-    body = await request.read() if request.can_read_body else b""
+    body = await request.read() if request.body_exists else b""
     response = await handler(request)
     books.record(
         RecordedRequest(
