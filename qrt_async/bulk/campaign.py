@@ -13,6 +13,7 @@ from qrt_async.bulk.intake import Item
 from qrt_async.errors import QrtError
 from qrt_async.jobs import Job, Jobs
 from qrt_async.journal import Journal, Submission, SubmissionState
+from qrt_async.models.jobs import JobStatus
 from qrt_async.regardless import gone
 from qrt_async.resuming import Resumption
 
@@ -75,11 +76,19 @@ class Campaign:
             if submission.state is not SubmissionState.REFUSED:
                 last |= dict.fromkeys(submission.positions, submission)
         wanted = {last[index].tag: last[index] for index in self._undelivered & last.keys()}
-        found = await asyncio.gather(*(self._resumption.found(submission) for submission in wanted.values()))
+        found = await asyncio.gather(*(self._standing(submission) for submission in wanted.values()))
         latest = [submission for submission in found if submission is not None]
         for submission in latest:
             self._covered |= {index for index in submission.positions if last[index].tag == submission.tag}
         return latest
+
+    async def _standing(self, submission: Submission) -> Submission | None:
+        """Return a submission whose job can still give results: one that was cancelled is made again."""
+        found = await self._resumption.found(submission)
+        if found is None:
+            return None
+        details = await self._jobs.get(str(found.job_id))
+        return None if details.status is JobStatus.CANCELLED else found
 
     async def _take_up(self, submission: Submission, turns: asyncio.Semaphore, deliver: Callable[[Done], None]) -> None:
         job: Job[Any] = self._jobs.rejoin(submission, self._program)
