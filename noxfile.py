@@ -84,6 +84,7 @@ def soak(session: nox.Session) -> None:
     full = "full" in session.posargs
     session.run("python", "-m", "tests.promises.soaking", "10000" if full else "500")
     session.run("python", "-m", "tests.promises.campaigning", *(["200", "500"] if full else ["6", "100"]))
+    session.run("python", "-m", "tests.promises.replies", "100000" if full else "500")
 
 
 @nox.session
