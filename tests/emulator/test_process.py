@@ -270,11 +270,12 @@ async def test_cancelled_while_starting() -> None:
 async def test_cancelled_while_stopping() -> None:
     """Cancelling inside the block ends the process as well."""
     entered = asyncio.Event()
+    before = set(await asyncio.to_thread(children, os.getpid()))
     pids: list[int] = []
 
     async def inside() -> None:
         async with Emulator(workers=1):
-            pids.extend(await asyncio.to_thread(children, os.getpid()))
+            pids.extend(set(await asyncio.to_thread(children, os.getpid())) - before)
             entered.set()
             await asyncio.Event().wait()
 
