@@ -60,6 +60,9 @@ class Resumption:
                 if run_id is not None:
                     raise
                 continue
+            except BaseException:
+                await regardless(self._journal.release(name))  # a cancelled claim may have been carried out
+                raise
             try:
                 await self.drain_sessions(name)
                 if not await self._journal.expected(name):
@@ -67,7 +70,7 @@ class Resumption:
                         async for resumed in jobs:
                             yield resumed
             finally:
-                await regardless(self._journal.release(name))  # what is left may be resumed again, here as well
+                await regardless(self._journal.release(name))
 
     async def drain_sessions(self, run_id: str) -> None:
         """Drain what the run left open: jobs that are queued there still run."""

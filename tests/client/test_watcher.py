@@ -413,7 +413,7 @@ async def test_another_jobs_answer_is_refused(service: Service, clock: FakeClock
     """A service that answers with another job has said nothing about this one."""
     service.on("GET /api/v1/jobs/k", job("Completed"))
     async with Client(service.account(), clock=clock) as client:
-        with pytest.raises(ProtocolError, match="not 'j'"):
+        with pytest.raises(ProtocolError, match="job 'j'"):
             await client.job("k").wait()
 
     assert clock.slept == []
