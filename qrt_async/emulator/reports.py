@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qrt_async.emulator import analytics, lifecycle
 from qrt_async.emulator.extras import installed_version
-from qrt_async.emulator.records import Platform
+from qrt_async.emulator.records import Placement, Platform
 from qrt_async.emulator.replies import date_text, given, milliseconds_text
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _QISKIT_VERSION = installed_version("qiskit")
 _SECONDS_PER_JOB = 3  # what a queued job is thought to take, for estimates of starts and ends
-DEFAULT_PLACEMENT = "ibm-q/open/main"  # the LEGACY instance of those who have not used any
+DEFAULT_PLACEMENT = Placement("ibm-q", "open", "main")  # the LEGACY instance of those who have not used any
 
 
 # one job
@@ -139,9 +139,9 @@ def legacy_usage(
     """Give the reply of the LEGACY `GET /usage`; `pending` counts unfinished jobs by hub/group/project."""
     used: dict[str, int] = {}
     for charge in charges:
-        name = charge.placement or DEFAULT_PLACEMENT
+        name = charge.placement or str(DEFAULT_PLACEMENT)
         used[name] = used.get(name, 0) + (charge.seconds if charge.finished > period[0] else 0)
-    names = list(dict.fromkeys([*used, *pending])) or [DEFAULT_PLACEMENT]
+    names = list(dict.fromkeys([*used, *pending])) or [str(DEFAULT_PLACEMENT)]
     return {
         "period": {"start": milliseconds_text(period[0]), "end": milliseconds_text(period[1])},
         "byInstance": [
@@ -152,12 +152,11 @@ def legacy_usage(
     }
 
 
-def network(names: Iterable[str]) -> list[dict[str, Any]]:
+def network(placements: Iterable[Placement]) -> list[dict[str, Any]]:
     """Give the reply of the LEGACY `GET /Network`: hubs with their groups with their projects."""
     hubs: dict[str, dict[str, list[str]]] = {}
-    for name in names:
-        hub, group, project = name.split("/")
-        hubs.setdefault(hub, {}).setdefault(group, []).append(project)
+    for each in placements:
+        hubs.setdefault(each.hub, {}).setdefault(each.group, []).append(each.project)
     return [
         {
             "name": hub,

@@ -19,6 +19,7 @@ from qrt_async.wire.results import BodyReader
 
 R = TypeVar("R")
 
+_LONGEST_CODE = 9
 _RAN_TOO_LONG = 1305
 
 
@@ -238,7 +239,9 @@ def _details(job: _Job) -> JobDetails:
 
 
 def _number(value: int | str | None) -> int | None:
-    return int(value) if isinstance(value, int) or (value and value.isdecimal()) else None
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) <= _LONGEST_CODE else None
+    return value
 
 
 def _status(job: _Job, code: int | None) -> JobStatus:

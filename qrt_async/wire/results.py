@@ -156,7 +156,7 @@ def _version_1(document: dict[str, Any]) -> PrimitiveResult[QuasiData]:
     for i, distribution in enumerate(cast(list[Any], found)):
         try:
             values = {int(value): float(share) for value, share in distribution.items()}
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise ProtocolError(f"expected probabilities @ $.quasi_dists[{i}]", operation=_OPERATION) from error
         about = _members(described[i]) if i < len(described) else {}
         pubs.append(PubResult(QuasiData({"quasi_dist": values}), about))

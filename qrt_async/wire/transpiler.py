@@ -12,7 +12,7 @@ from qrt_async.models.pubs import IsaCircuit
 from qrt_async.wire import codec
 from qrt_async.wire.call import Call, Host, Reply, buffered, json_body, path, query
 
-_PHYSICAL = re.compile(r"\$(\d+)")
+_PHYSICAL = re.compile(r"\$(\d{1,9})(?!\d)")
 
 
 @attrs.frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 import attrs
 
@@ -280,11 +281,15 @@ def _time(moment: dt.datetime | None) -> str | None:
     return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z") if moment else None
 
 
+def _whole(value: float | None) -> int | None:
+    return int(value) if value is not None and math.isfinite(value) else None
+
+
 def _workload_page(reply: Reply) -> WorkloadPage:
     found = read_as(_Workloads, reply, operation="workloads.list")
     return WorkloadPage(
         workloads=tuple(stamped(_workload(one), reply) for one in found.workloads),
-        total=None if found.total_count is None else int(found.total_count),
+        total=_whole(found.total_count),
         next_href=found.next.href if found.next else None,
         extra=found.extra,
         request_id=found.request_id,

@@ -13,6 +13,7 @@ from qrt_async.emulator.refusals import invalid_credentials
 from qrt_async.emulator.web.exchange import WORLD, origin_of, reply, secret_of, tenant_of
 
 if TYPE_CHECKING:
+    from qrt_async.emulator.records import Placement
     from qrt_async.emulator.world import World
 
 
@@ -49,7 +50,7 @@ async def user(request: web.Request) -> web.Response:
     """Give the caller's address and instances."""
     tenant = tenant_of(request)
     world = request.app[WORLD]
-    rows = [{"name": name, "plan": world.settings.plan.name} for name in _placements(world, tenant)]
+    rows = [{"name": str(each), "plan": world.settings.plan.name} for each in _placements(world, tenant)]
     return reply({"email": _email(tenant), "instances": rows})
 
 
@@ -75,8 +76,8 @@ def _tenant(request: web.Request) -> Tenant:
     return Tenant(Platform.LEGACY, request.app[WORLD].credentials.legacy_user(secret))
 
 
-def _placements(world: World, tenant: Tenant) -> list[str]:
-    used = dict.fromkeys(str(job.order.placement) for job in world.jobs(tenant))
+def _placements(world: World, tenant: Tenant) -> list[Placement]:
+    used = dict.fromkeys(job.order.placement for job in world.jobs(tenant) if job.order.placement)
     return list(used) or [reports.DEFAULT_PLACEMENT]
 
 
